@@ -1,5 +1,5 @@
 // npm run reliability, npm run soak, npm run fuzz: the reliability suites, thoroughly; what they find is written into
-// docs/reliability.md. Arguments: parts of the suites' file names, the settings below, and those of npm test.
+// docs/reliability.md. Arguments: names of suites, the settings below, then options of npm test.
 import { patternsOf, suites } from './reliability-suites.mjs';
 
 /** Flags and the variables that test/src/reliability/config.ts reads. */
@@ -22,8 +22,9 @@ while (args.length > 0) {
 }
 process.env.RELIABILITY = 'thorough';
 
-const isOption = (word) => word.startsWith('-');
-const named = rest.filter((word) => !isOption(word));
+// The names of suites come first: after them are options of npm test, with their values.
+const option = rest.findIndex((word) => word.startsWith('-'));
+const named = option < 0 ? rest : rest.slice(0, option);
 const files = (named.length > 0 ? named : suites).flatMap(patternsOf);
-process.argv = [...process.argv.slice(0, 2), ...files, ...rest.filter(isOption)];
+process.argv = [...process.argv.slice(0, 2), ...files, ...rest.slice(named.length)];
 await import('./test.mjs');

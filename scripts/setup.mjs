@@ -43,8 +43,9 @@ function installNpmPackages() {
   const installed = timeOf(join(root, 'node_modules/.package-lock.json'));
   if (installed >= timeOf(join(root, 'package-lock.json'))) return;
   say(installed ? 'package-lock.json has changed: npm ci' : 'installing npm packages: npm ci');
-  // Development packages too, whatever NODE_ENV says: the compiler is one.
-  const options = ['--include=dev', '--loglevel=error'];
+  // Development packages too, whatever NODE_ENV says: the compiler is one. What npm's cache has is not asked for again: the lock file has
+  // its checksum, and a slow or absent network is not waited for.
+  const options = ['--include=dev', '--loglevel=error', '--prefer-offline'];
   const strict = run('npm', ['ci', ...options], { stdio: ['ignore', 2, 'pipe'], encoding: 'utf8' });
   if (strict.error) fail(`cannot run npm: ${strict.error.message}`);
   if (strict.status === 0) return;
@@ -108,7 +109,7 @@ function installDebianPackages(purpose) {
     return run('apt-get', [...flags, ...wanted], options).status === 0;
   };
   if (install(...names)) return;
-  // One that this distribution does not have must not keep the others away.
+  // A package that this distribution does not have must not keep the others away.
   const failed = names.length > 1 ? names.filter((name) => !install(name)) : names;
   if (failed.length > 0) say(`not installed: ${failed.join(', ')}; what needs them will fail or be skipped`);
 }

@@ -2,6 +2,7 @@
 // takes it away. Arguments are vitest's, such as a part of a file name or -t NAME. Variables:
 //   NSM_IMAGE        the product's image, which the nodes have or can pull; localhost/nsm:dev by default, as npm run image makes it
 //   NSM_TEST_IMAGE   an image with a shell, ip, ping, wget and httpd; busybox:1.37 by default
+//   NSM_TEST_EARLIER_CHART, NSM_TEST_EARLIER_IMAGE   an earlier version's, from which the chart is upgraded; without them today's are
 //   NSM_TEST_AUDIT_LOG   the API server's audit log as a file here; without it rights are not compared with their use
 //   NSM_CLUSTER_POWER    a program for what no API does to machines; without it stories of crashes are not run. It is called with
 //                          run NODE COMMAND…      runs it as root on a node

@@ -56,7 +56,7 @@ async function run({ plan, only, named, profile, quick }: Options, cleanup: Clea
     const scale = only.has('scale') ? await measureScale(mesh, plan, say) : [];
     const footprint = only.has('footprint') ? await measureFootprint(mesh, plan, cleanup, say) : [];
     const policy = only.has('policy') ? measurePolicy(say) : [];
-    const observe = only.has('observe') ? await measureObserve(mesh, plan, say) : undefined;
+    const observe = only.has('observe') ? await measureObserve(mesh, systems, plan, say) : undefined;
     const cluster = named ? await Cluster.open(cleanup) : 'a cluster is measured when --only names the part';
     const { figures: registries, skipped: withoutRegistry } = only.has('registry')
       ? await measureRegistries(mesh, plan, cluster, say)

@@ -1,12 +1,14 @@
-// What it costs to be observed: set-ups by a manager with metrics, their reading, and traces, and by one without, in turns.
+// What it costs to be observed: set-ups by a manager with metrics, their reading, and traces, and by one without, in turns; and what
+// every manager does for operators.
 import { fileURLToPath } from 'node:url';
+import { measureUnasked, type UnaskedFigure } from './measure-unasked.js';
 import { type Mesh, services } from './mesh.js';
 import type { Plan } from './options.js';
 import { settled, type Usage } from './probe-usage.js';
 import { median, rounded } from './statistics.js';
-import { clientOf } from './system.js';
+import { clientOf, type Systems } from './system.js';
 
-export interface ObserveFigure {
+export interface ObserveFigure extends UnaskedFigure {
   /** Set-ups of each of both. */
   readonly setUps: number;
   /** Milliseconds, p50. */
@@ -30,6 +32,7 @@ const restMs = 3000;
 
 export async function measureObserve(
   mesh: Mesh,
+  systems: Systems,
   { pods, rounds, warmUp }: Plan,
   say: (text: string) => void,
 ): Promise<ObserveFigure> {
@@ -91,5 +94,6 @@ export async function measureObserve(
     observedCpuMs: cpuMs(1),
     plainRss: plain.rss,
     observedRss: observed.rss,
+    ...(await measureUnasked(mesh, systems)),
   };
 }

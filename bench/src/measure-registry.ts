@@ -8,12 +8,13 @@ import { searchPath } from './config.js';
 import { findCommand } from './find-command.js';
 import type { Mesh } from './mesh.js';
 import type { Plan } from './options.js';
-import { thisMachine } from './pod.js';
+import { type Place, thisMachine } from './pod.js';
 import { settled, type Usage } from './probe-usage.js';
 import type { Program } from './program.js';
 import type { Advertised, AdvertiserOptions } from './registry/advertiser-main.js';
 import type { Arrivals, FollowersOptions } from './registry/followers-main.js';
-import { rounded, summarize } from './statistics.js';
+import type { TellerOptions } from './registry/teller-main.js';
+import { ratio, rounded, summarize } from './statistics.js';
 
 export interface RegistryFigure {
   readonly kind: string;
@@ -27,6 +28,10 @@ export interface RegistryFigure {
   readonly knownMs: { readonly p50: number; readonly p99: number };
   /** The same until every manager knows. */
   readonly allKnownMs: { readonly p50: number; readonly p99: number };
+  /** The same of a name that a process writes to as many connections, in turns with the advertisements. */
+  readonly floorMs: { readonly p50: number; readonly p99: number };
+  /** Of the two, round by round. */
+  readonly ratio: number;
   /** Bytes that a manager holds more than in an empty mesh, of the whole process and of live JavaScript objects. */
   readonly managerMemory: number;
   readonly managerHeap: number;
@@ -40,6 +45,7 @@ const program = (name: string): string =>
 const idleMs = 10_000;
 /** Processes that the followers are in. */
 const processes = 2;
+const tellerAt = { host: '127.0.0.1', port: 5009 };
 
 /** A registry that runs. */
 interface Served {
@@ -120,31 +126,22 @@ async function measureRegistry(
   const { pkiDir } = mesh;
   const place = node ? mesh.nodes[node] : thisMachine;
   say(`registry ${kind}: ${endpoints} endpoints`);
-  const manager = await mesh.startManager(`bench-known-${kind}`, node, 5008, url, flags);
-  const before = await settled(manager);
+  // First of all: on a cluster the first has to write for all what operators see, as one of a thousand does.
   const advertiser = mesh.start(place, `advertiser-${kind}`, program('advertiser'), {
     url,
     pkiDir,
     namespace,
   } satisfies AdvertiserOptions);
   await advertiser.ready();
+  const manager = await mesh.startManager(`bench-known-${kind}`, node, 5008, url, flags);
+  const before = await settled(manager);
   const fill = await advertiser.ask<Advertised>({
     names: Array.from({ length: endpoints }, (_, n) => `nse-${n}`),
   });
 
   say(`registry ${kind}: ${managers} managers join`);
   const joining = performance.now();
-  const each = managers / processes;
-  const groups = Array.from({ length: processes }, (_, n) =>
-    mesh.start(place, `followers-${kind}-${n}`, program('followers'), {
-      url,
-      pkiDir,
-      first: n * each,
-      count: each,
-      managers,
-    } satisfies FollowersOptions),
-  );
-  await Promise.all(groups.map((group) => group.ready()));
+  const followers = await startFollowers(mesh, place, kind, url, managers);
   const joinSeconds = (performance.now() - joining) / 1000;
   await mesh.waitForService(`bench-known-${kind}`, `service-${endpoints / 10 - 1}`);
   const after = await settled(manager);
@@ -153,17 +150,21 @@ async function measureRegistry(
   const idle = await idleShares(pid, manager);
 
   say(`registry ${kind}: ${advertisements} advertisements`);
+  const teller = mesh.start(place, `teller-${kind}`, program('teller'), tellerAt satisfies TellerOptions);
+  await teller.ready();
+  const bare = `bare://${tellerAt.host}:${tellerAt.port}`;
+  const listeners = await startFollowers(mesh, place, `bare-${kind}`, bare, managers);
   const known: number[] = [];
   const allKnown: number[] = [];
+  const floor: number[] = [];
   for (let n = 0; n < advertisements; n++) {
     const name = `probe-${n}`;
-    const { began } = await advertiser.ask<Advertised>({ names: [name] });
-    const heard = await Promise.all(groups.map((group) => group.ask<Arrivals>({ await: name })));
-    const latencies = heard.flatMap(({ at }) => at.map((time) => time - began));
+    const latencies = await untilHeard(advertiser, followers, name);
     known.push(...latencies);
     allKnown.push(Math.max(...latencies));
+    floor.push(Math.max(...(await untilHeard(teller, listeners, name))));
   }
-  for (const one of [...groups, advertiser, manager]) await one.stop();
+  for (const one of [...listeners, teller, ...followers, advertiser, manager]) await one.stop();
   return {
     kind,
     managers,
@@ -172,10 +173,41 @@ async function measureRegistry(
     joinSeconds: rounded(joinSeconds),
     knownMs: summarize(known, 0),
     allKnownMs: summarize(allKnown, 0),
+    floorMs: summarize(floor, 0),
+    ratio: ratio(allKnown, floor),
     managerMemory: after.rss - before.rss,
     managerHeap: after.heapUsed - before.heapUsed,
     ...idle,
   };
+}
+
+/** @returns when all of them have joined. */
+async function startFollowers(
+  mesh: Mesh,
+  place: Place,
+  label: string,
+  url: string,
+  managers: number,
+): Promise<readonly Program[]> {
+  const count = managers / processes;
+  const groups = Array.from({ length: processes }, (_, n) =>
+    mesh.start(place, `followers-${label}-${n}`, program('followers'), {
+      url,
+      pkiDir: mesh.pkiDir,
+      first: n * count,
+      count,
+      managers,
+    } satisfies FollowersOptions),
+  );
+  await Promise.all(groups.map((group) => group.ready()));
+  return groups;
+}
+
+/** @returns milliseconds, of each follower. */
+async function untilHeard(author: Program, followers: readonly Program[], name: string): Promise<number[]> {
+  const { began } = await author.ask<Advertised>({ names: [name] });
+  const heard = await Promise.all(followers.map((group) => group.ask<Arrivals>({ await: name })));
+  return heard.flatMap(({ at }) => at.map((time) => time - began));
 }
 
 async function idleShares(

@@ -16,7 +16,7 @@ export interface Path {
 
 /**
  * What each path gives in each round: Gbit/s, or microseconds.
- * @param paths by name. Whoever comes second finds warmer caches: they take turns in that too.
+ * @param paths by name. The second path finds warmer caches: paths take turns in that too.
  */
 export async function takeTurns<Name extends string>(
   measures: Measure,

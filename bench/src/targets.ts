@@ -32,6 +32,8 @@ const callsOfConnection = 0;
 /** A set-up that is observed by one that is not, and MiB that observing takes. */
 const observedRatio = 1.03;
 const observedMiB = 10;
+/** Of the processor time of a set-up. */
+const historyPercent = 3;
 /** Microseconds that a decision of a policy takes. */
 const decisionUs = 50;
 
@@ -69,6 +71,13 @@ export function judge({
     atMost('set-up with metrics and traces by one without', observe.ratio, observedRatio, '×');
     const more = rounded((observe.observedRss - observe.plainRss) / 2 ** 20);
     atMost('memory that metrics and traces take', more, observedMiB, 'MiB');
+    const history = rounded(observe.historyCpuUs / 10 / observe.plainCpuMs);
+    atMost(
+      'history that outlives a restart, of the processor time of a set-up',
+      history,
+      historyPercent,
+      '%',
+    );
   }
   for (const { kind, managers, allKnownMs: known, managerMemory } of registries) {
     atMost(`p99 until all of ${managers} managers know, ${kind}`, known.p99, allKnownMs, 'ms');

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 
-/** Sections with their pages: the title of each, and its path in the clone. */
+/** Sections that list pages: the title of each, and its path in the clone. */
 export function readContents(root) {
   const sections = [];
   for (const line of readFileSync(join(root, 'docs/README.md'), 'utf8').split('\n')) {
@@ -11,5 +11,5 @@ export function readContents(root) {
     if (heading !== undefined) sections.push({ heading, pages: [] });
     else if (title !== undefined) sections.at(-1).pages.push({ title, path: posix.join('docs', href) });
   }
-  return sections;
+  return sections.filter(({ pages }) => pages.length > 0);
 }

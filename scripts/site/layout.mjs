@@ -25,7 +25,10 @@ export function layout({ title, html, headings, path, contents, addressOf, toRoo
 <a class="home" href="${toRoot}index.html">Network Service Mesh</a>
 <input type="search" placeholder="Search" aria-label="Search" data-root="${toRoot}">
 <ol class="found" hidden></ol>
+<details open>
+<summary>Contents</summary>
 ${sections.join('\n')}
+</details>
 </nav>
 <main id="content">
 ${html}</main>

@@ -5,6 +5,9 @@ const field = document.querySelector('input[type=search]');
 const list = document.querySelector('.found');
 const { root } = field.dataset;
 
+// Where the contents stand above the page, the page comes first.
+if (matchMedia('(max-width: 48rem)').matches) document.querySelector('.contents details').open = false;
+
 field.addEventListener('input', () => {
   const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
   const hits = words.length === 0 ? [] : find(words);

@@ -105,6 +105,13 @@ describe.skipIf(!requireRoot('looking at connections'))('a connection that is lo
       }
     });
 
+    it('is pinged by the largest packet that fits, and by no larger one', async () => {
+      const sized = (size: number) => nsm('ping', kind, '-c', '1', '-s', String(size), ...at());
+      const { stderr } = await sized(65_535);
+      const [, mtu] = /a packet through this connection has 52 to (\d+) bytes/.exec(stderr) ?? [];
+      expect((await sized(Number(mtu))).stdout).toMatch(new RegExp(` ms \\(ICMP, ${mtu} bytes\\)`));
+    });
+
     it('shows its steps, and its packets device by device', async () => {
       const { lastRequest, packets } = await nsmJson<Trace>('trace', kind, ...at());
       expect(new Set(lastRequest.steps.map(({ manager }) => manager))).toEqual(new Set(['node-a', 'node-b']));

@@ -58,6 +58,14 @@ const againMs = 500;
 
 /** By what the URL begins with. */
 const follows: Readonly<Record<string, Follow>> = {
+  async bare({ url, localAddress }, joined, heard) {
+    const [host = '', port] = url.slice('bare://'.length).split(':');
+    const socket = createConnection({ host, port: Number(port), localAddress });
+    await once(socket, 'connect');
+    joined();
+    for await (const name of socket) heard(String(name));
+  },
+
   async nsm({ url, name, credentials, localAddress }, joined, heard) {
     const [host = '', port] = url.slice('nsm://'.length).split(':');
     const from = { host, port: Number(port), localAddress };

@@ -140,7 +140,7 @@ export function fullDisk(path: string): string {
         return `all ${files} inodes of the disk of ${folder} are used up (\`df -i\`): remove files there`;
       break;
     } catch {
-      // It is not there: the folder above it tells.
+      // The file is not there: the folder above it tells.
     }
   }
   return 'the disk is full (`df`): free space on it';

@@ -5,6 +5,7 @@ export { advertisementsOf } from './advertisements.js';
 export { maxRoutes, maxServices } from './bounds.js';
 export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client/client.js';
 export { deadline } from './deadline.js';
+export { descriptorOf } from './descriptor-of.js';
 export { interfaceName, interfaceNames, interfaceWords, tunnelName, tunnelNames } from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
@@ -58,7 +59,6 @@ export type { CallContext, CallListener, EndedCall } from './server/call-handler
 export { Floods } from './server/floods.js';
 export {
   betweenMachines,
-  descriptorOf,
   Server,
   type ServerLimits,
   type ServerOptions,

@@ -15,7 +15,7 @@ interface Bucket {
 export class Pace {
   readonly #limits: PaceLimits;
   readonly #now: () => number;
-  /** The one that was used last is the last. */
+  /** In the order of their last use, the latest last. */
   readonly #buckets = new Map<string, Bucket>();
 
   /** @param now monotonic, milliseconds. */

@@ -34,7 +34,7 @@ export class GrowingFile {
   }
 
   /**
-   * Adds bytes, and has room on the disk for so many more. One at a time.
+   * Adds bytes, and has room on the disk for so many more. Calls may not overlap.
    * @throws Error of the file system; then nothing was added.
    */
   async append(bytes: Buffer, room: number): Promise<void> {

@@ -115,6 +115,23 @@ describe.skipIf(!requireRoot('state folders on disks that take nothing'))('State
     }
   });
 
+  it.each(takesNothing)(
+    'tells while the disk is %s, and leaves nothing of the trial',
+    async (name, begin, end) => {
+      const path = take();
+      const [state] = taken;
+      expect(await state?.refusal()).toBe('');
+      letGo();
+      begin();
+      expect(await state?.refusal()).toMatch(
+        new RegExp(`^nothing can be written to ${path}: .*${name === 'full' ? 'ENOSPC' : 'EROFS'}`),
+      );
+      end();
+      expect(await state?.refusal()).toBe('');
+      expect(readdirSync(path)).not.toContain('.trial');
+    },
+  );
+
   it('is copied to one place only, by the process that has it', () => {
     writeFileSync(join(take(), 'one'), 'before');
     letGo();

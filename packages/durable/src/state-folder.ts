@@ -1,11 +1,16 @@
 // The folder of durable state, also while its disk takes nothing: then a copy stands in for it, until a start finds it writable.
 import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NsmError } from '@nsm/api';
 import { isDiskRefusal } from './disk-state.js';
 import { FolderLock, lockName } from './folder-lock.js';
 import { prepareFolder } from './prepare-folder.js';
 import type { StateLogger } from './state-logger.js';
+
+/** A file that is written to find out whether the disk takes it, and as many bytes as no file system keeps beside its name. */
+const trialName = '.trial';
+const trialBytes = Buffer.alloc(4096);
 
 export interface StateFolderOptions {
   /** Where a copy may be; the folder above it must exist. */
@@ -20,6 +25,7 @@ export class StateFolder implements Disposable {
   /** The folder to use: the one that was named, or what stands in for it. */
   readonly path: string;
   readonly #locks: readonly FolderLock[];
+  #trial: Promise<string> | undefined;
 
   private constructor(path: string, locks: readonly FolderLock[]) {
     this.path = path;
@@ -54,6 +60,26 @@ export class StateFolder implements Disposable {
       'the state folder cannot be written: a copy stands in for it until a start finds it writable',
     );
     return new StateFolder(standIn, locks);
+  }
+
+  /** Why nothing can be written to it now, for people; '' when it can. Found by writing: no other way knows of quotas. */
+  refusal(): Promise<string> {
+    this.#trial ??= this.#write().finally(() => {
+      this.#trial = undefined;
+    });
+    return this.#trial;
+  }
+
+  async #write(): Promise<string> {
+    const file = join(this.path, trialName);
+    try {
+      await writeFile(file, trialBytes);
+      await rm(file);
+      return '';
+    } catch (thrown) {
+      await rm(file, { force: true }).catch(() => undefined);
+      return `nothing can be written to ${this.path}: ${NsmError.from(thrown).message}`;
+    }
   }
 
   /** Lets go of it. Harmless when repeated. */

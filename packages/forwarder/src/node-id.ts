@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { currentNamespace } from '@nsm/netlink';
 
 /**
- * Eight hexadecimal digits. They need no store: whoever restarts in the same place gets the same, and by them knows
- * its own interfaces, even beside a manager of the same name in another namespace of this machine.
+ * Eight hexadecimal digits. They need no store: a forwarder that restarts in the same place gets the same, and knows
+ * its own interfaces by them, even beside a manager of the same name in another namespace of this machine.
  */
 export function nodeId(): string {
   using namespace = currentNamespace();

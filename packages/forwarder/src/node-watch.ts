@@ -49,7 +49,7 @@ export class NodeWatch {
       lossesOnly: true,
       allNamespaces: true,
     });
-    // One that fails ends the thread: deaf, the node would keep what has gone.
+    // A monitor that fails ends the thread: deaf, the node would keep what has gone.
     this.#monitor.on('event', (event) => this.#heed(event));
   }
 

@@ -34,7 +34,7 @@ export function labList({ json = false, output = process }: LabOptions = {}): re
       ),
       'no lab is up',
     );
-  // Whoever wonders why a lab is not listed is told; programs and completion are not disturbed.
+  // People are told why a lab is not listed; programs and completion are not disturbed.
   for (const folder of json ? [] : [labsFolder, config.userFolder]) {
     const why = existsSync(folder) ? whyUntrusted(folder, { closed: folder === config.userFolder }) : '';
     if (why !== '') new Output(false, output.stderr).line(`nsm: not looked at: ${folder} ${why}`);

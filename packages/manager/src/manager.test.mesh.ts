@@ -17,7 +17,7 @@ export const kernel: { readonly type: InterfaceType } = { type: InterfaceType.KE
 /** The parameters of an endpoint's reply. */
 export type EndpointReply = Pick<
   Exclude<MessageInitShape<typeof ep.EndpointConnectionReplySchema>, Message>,
-  'clientParameters' | 'endpointParameters'
+  'clientParameters' | 'endpointParameters' | 'requestId' | 'networkServiceName'
 >;
 
 /** What is set in the managers of a test otherwise. */
@@ -276,6 +276,11 @@ export class TestMesh implements AsyncDisposable {
     return this.#channel(node, 'client.sock').client(connect.ClientConnection);
   }
 
+  /** An endpoint's view of a manager. */
+  provider(node: number): ServiceClient<typeof ep.EndpointOperations> {
+    return this.#channel(node, 'endpoint.sock').client(ep.EndpointOperations);
+  }
+
   operator(node: 0 | 1): ServiceClient<typeof admin.Admin> {
     return this.#channel(node, 'admin.sock').client(admin.Admin);
   }
@@ -307,24 +312,23 @@ export class TestMesh implements AsyncDisposable {
     });
     this.#servers.set(pod, server);
     await server.listenUnix(socketLocation);
-    const { accepted, admissionError } = await this.#channel(node, 'endpoint.sock')
-      .client(ep.EndpointOperations)
-      .advertiseEndpoint({
-        networkEndpoint: [service].flat().map((networkServiceName) => ({
-          networkServiceName,
-          nseProviderName: pod,
-          socketLocation,
-          interface: [kernel],
-        })),
-      });
+    const { accepted, admissionError } = await this.provider(node).advertiseEndpoint({
+      networkEndpoint: [service].flat().map((networkServiceName) => ({
+        networkServiceName,
+        nseProviderName: pod,
+        socketLocation,
+        interface: [kernel],
+      })),
+    });
     if (!accepted) throw new Error(admissionError);
   }
 
   /** The endpoint is withdrawn; its process serves on. */
   async withdraw(node: 0 | 1, service: string, pod: string): Promise<void> {
-    const { accepted, admissionError } = await this.#channel(node, 'endpoint.sock')
-      .client(ep.EndpointOperations)
-      .removeEndpoint({ networkServiceName: service, nseProviderName: pod });
+    const { accepted, admissionError } = await this.provider(node).removeEndpoint({
+      networkServiceName: service,
+      nseProviderName: pod,
+    });
     if (!accepted) throw new Error(admissionError);
   }
 

@@ -90,7 +90,8 @@ export class Manager {
     const stops = this.#stops;
     mkdirSync(runDir, { recursive: true });
     const { nodeId, ...foundations } = await openFoundations(this.#options, logger, stops);
-    const { registry, store } = foundations;
+    const { registry, store, state } = foundations;
+    this.readiness.tryState = () => state.refusal();
     const self = this.#self(nodeId);
     const stopping = new AbortController();
     let haveRecovered = (): void => undefined;
@@ -108,7 +109,7 @@ export class Manager {
     // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
     const letFinish = finishing(parts);
     stops.add(letFinish);
-    // Whoever asks for a connection must not hear that there is none, only because it is not known yet.
+    // No caller may hear that there is no connection, only because the record is not loaded yet.
     load(parts, store);
     this.readiness.have('table');
     this.#port = await listenTcp(parts, this.#options, stops);

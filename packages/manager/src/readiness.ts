@@ -1,27 +1,37 @@
-// What a manager waits for before it can serve: its table, its forwarder, the registry, its sockets.
+// What a manager waits for before it can serve: its table, its forwarder, the registry, its sockets; and that its state can be written.
 
-export const needs = ['table', 'forwarder', 'registry', 'sockets'] as const;
-export type Need = (typeof needs)[number];
+const parts = ['table', 'forwarder', 'registry', 'sockets'] as const;
+type Part = (typeof parts)[number];
+export type Need = Part | 'state';
+export const needs: readonly Need[] = [...parts, 'state'];
 
 export class Readiness {
-  readonly #missing = new Map<Need, string>(needs.map((need) => [need, 'not yet']));
+  readonly #missing = new Map<Part, string>(parts.map((need) => [need, 'not yet']));
   readonly #listeners = new Set<() => void>();
 
+  /** Why the state cannot be written; '' when it can. Nobody is told when that changes: it is tried whenever somebody asks. */
+  tryState: () => Promise<string> = async () => '';
+
   /** The needs that are not met, each with the reason. */
-  get missing(): ReadonlyMap<Need, string> {
-    return this.#missing;
+  async missing(): Promise<ReadonlyMap<Need, string>> {
+    const refusal = await this.tryState();
+    return new Map<Need, string>([
+      ...this.#missing,
+      ...(refusal === '' ? [] : [['state', refusal] as const]),
+    ]);
   }
 
+  /** Every part is there. */
   get met(): boolean {
     return this.#missing.size === 0;
   }
 
-  have(need: Need): void {
+  have(need: Part): void {
     if (this.#missing.delete(need)) this.#tell();
   }
 
   /** @param why for people. */
-  lack(need: Need, why: string): void {
+  lack(need: Part, why: string): void {
     if (this.#missing.get(need) === why) return;
     this.#missing.set(need, why);
     this.#tell();

@@ -15,7 +15,8 @@ export {
 export { DecodeError } from './decode-error.js';
 export * as kernelProbes from './kernel-probes.js';
 export { errno, errnoName } from './libc/errno.js';
-export { ForeignMemory } from './libc/foreign-memory.js';
+export { FolderWatch } from './libc/folder-watch.js';
+export { ForeignMemory, isInMemory } from './libc/foreign-memory.js';
 export { readSetting, writeSetting } from './libc/kernel-settings.js';
 export * as libc from './libc/libc.js';
 export * as memory from './libc/libc-memory.js';
@@ -116,6 +117,8 @@ export type {
 } from './tc/qdiscs.js';
 export type { TrafficParent } from './tc/tc-handles.js';
 export { attachTcx, detachTcx, hasTcx, programName, type TcxHook, tcxPrograms } from './tc/tcx.js';
+export { ForeignDescriptors } from './unix/foreign-descriptors.js';
+export { openSocketFile } from './unix/socket-file.js';
 export {
   type NamespaceIdentity,
   openerOf,
@@ -124,4 +127,11 @@ export {
   peerCredentials,
   peerProcess,
 } from './unix/socket-peers.js';
-export { type Packet, UnixListener, UnixSocket, type UnixSocketKind } from './unix/unix-socket.js';
+export {
+  type LetGo,
+  type Packet,
+  UnixListener,
+  UnixSocket,
+  type UnixSocketKind,
+} from './unix/unix-socket.js';
+export { connectWithoutDescriptors, refuseDescriptors } from './unix/without-descriptors.js';

@@ -5,6 +5,7 @@ import { openTap } from './link/tap.js';
 import { unnamedNamespace } from './namespaces/namespaces.js';
 import type { NetworkNamespace } from './namespaces/network-namespace.js';
 import { hasTcx } from './tc/tcx.js';
+import { refuseDescriptors } from './unix/without-descriptors.js';
 
 const AF_PACKET = 17;
 /** asm-generic/socket.h, linux/sockios.h, linux/nsfs.h. */
@@ -25,6 +26,16 @@ export const peerProcess: Probe = () => {
     const told = libc.getSocketOption(fd, libc.SOL_SOCKET, SO_PEERPIDFD, Buffer.alloc(4));
     if (told >= 0) libc.close(told);
     return told === -ENOPROTOOPT ? libc.errorText(ENOPROTOOPT) : '';
+  } finally {
+    libc.close(fd);
+  }
+};
+
+/** SO_PASSRIGHTS (Linux 6.16): a socket over which no descriptor comes. */
+export const refusedDescriptors: Probe = () => {
+  const fd = libc.socket(libc.AF_UNIX, libc.SOCK_DGRAM | libc.SOCK_CLOEXEC, 0);
+  try {
+    return refuseDescriptors(fd) ? '' : libc.errorText(ENOPROTOOPT);
   } finally {
     libc.close(fd);
   }

@@ -1,4 +1,4 @@
-// The metrics of a daemon, in the text format of Prometheus. They are counted from when they are first asked for: a daemon whose health
+// The metrics of a daemon, in the text format of Prometheus. Counting begins with the first reading: a daemon whose health
 // alone is looked at does not even load the library.
 import { bucketsOf, type Meters, type MetricLiterals } from './metric.js';
 
@@ -32,7 +32,7 @@ export class Metrics {
     void this.#loaded?.then(part);
   }
 
-  /** Whoever asks while others are being answered gets the same answer: many who ask cost no more than one. */
+  /** Readings at the same time get the same answer: many cost no more than one. */
   text(): Promise<MetricsText> {
     this.#underWay ??= this.#read().finally(() => {
       this.#underWay = undefined;

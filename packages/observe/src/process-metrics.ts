@@ -19,7 +19,7 @@ export const processMetrics = {
     type: 'gauge',
     name: 'nsm_process_event_loop_lag_seconds',
     help: 'By how much timers of the main thread were late since the metrics were read before: how long a call waits before anything is done for it.',
-    labels: ['quantile'],
+    labels: ['percentile'],
   },
   memory: {
     type: 'gauge',
@@ -54,8 +54,8 @@ export const countProcess =
     counted.beforeEach(() => {
       const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e9 - resolutionMs / 1000);
       // Before its first measurement it knows no time.
-      for (const quantile of [0.5, 0.99, 1])
-        meters.loopLag.set({ quantile: String(quantile) }, late(lag.percentile(quantile * 100)));
+      for (const percentile of [50, 99, 100])
+        meters.loopLag.set({ percentile: String(percentile) }, late(lag.percentile(percentile)));
       lag.reset();
       meters.memory.set(process.memoryUsage.rss());
       const { user, system } = process.cpuUsage();

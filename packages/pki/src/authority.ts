@@ -17,7 +17,7 @@ const clockToleranceMs: number = hourMs / 2;
 
 export class Authority {
   readonly domain: string;
-  /** The one that signs first, then others that are trusted, too: `ca.crt` may have several, while one follows another. */
+  /** First the certificate that signs, then others that are trusted, too: `ca.crt` has several while one authority follows another. */
   readonly certificates: readonly X509Certificate[];
   readonly #key: KeyObject;
 

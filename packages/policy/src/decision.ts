@@ -15,7 +15,7 @@ export interface Question {
   readonly provider: { readonly name: string; readonly namespace: string };
   /** Who serves that endpoint, in a request. */
   readonly providedBy?: Subject | undefined;
-  /** One of those that are offered or asked for, such as `kernel`; absent: whether any is allowed. */
+  /** An interface that is offered or asked for, such as `kernel`; absent: whether any is allowed. */
   readonly interface?:
     | { readonly type: string; readonly parameters: Readonly<Record<string, string>> }
     | undefined;

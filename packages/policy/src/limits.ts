@@ -1,7 +1,7 @@
 // What a policy may limit for a subject, in the manager's stead: numbers that override its defaults.
 
 /** Each is of the rule that allows the request or the advertisement at hand. */
-const ofRules = ['connections', 'endpoints', 'endpointBytes', 'addressPairs'] as const;
+const ofRules = ['connections', 'endpoints', 'endpointBytes', 'endpointSockets', 'addressPairs'] as const;
 /** Each is of the first rule that is about the subject and has one: what the subject will ask for is not known yet. */
 const ofSubjects = ['sockets', 'streams', 'callBytes', 'watches', 'requests', 'routes'] as const;
 

@@ -124,7 +124,7 @@ function lineOf(rule: CompiledRule): Line {
     isSubject(subject) &&
     isProvider(provider) &&
     (!isProvidedBy || (providedBy !== undefined && isProvidedBy(providedBy))) &&
-    // Whoever asks whether anything is allowed is not stopped by what some interface must be.
+    // The question whether anything is allowed is not stopped by what some interface must be.
     (wanted === undefined ||
       ((rule.interfaces === undefined || rule.interfaces.includes(wanted.type)) &&
         (!isPool || isPool(wanted.parameters.pool ?? ''))));

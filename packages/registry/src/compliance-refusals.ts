@@ -51,8 +51,12 @@ export function refusals({ open }: Stage): void {
     expect(contents(one)).toEqual([]);
   });
 
-  it('is refused: leases and sizes out of range', async () => {
+  it('is refused: leases, ports and sizes out of range', async () => {
     const one = await open();
+    for (const address of ['node-a', 'node-a:0', 'node-a:65536', '[fd00::1]:0'])
+      await expect(one.registerManager({ ...nodeA, address }, leaseMs)).rejects.toMatchObject({
+        kind: 'invalid',
+      });
     for (const lease of [0, 999, 3_600_001, Number.NaN, 1500.5]) {
       await expect(one.registerManager(nodeA, lease)).rejects.toMatchObject({ kind: 'invalid' });
     }

@@ -13,6 +13,7 @@ import {
   NetworkServiceEndpointSchema,
   NsmError,
   nameRule,
+  splitHostPort,
   registry as wire,
 } from '@nsm/api';
 import { printable } from '@nsm/output';
@@ -120,6 +121,9 @@ export function checkManager({
   validName(name, 'manager name');
   if (!/^[A-Za-z0-9._-]{1,253}:\d{1,5}$|^\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]:\d{1,5}$/.test(address))
     throw new NsmError('invalid', `manager address ${quote(address)} must be HOST:PORT`);
+  const { port } = splitHostPort(address);
+  if (port === 0 || port > 65_535)
+    throw new NsmError('invalid', `manager address ${quote(address)}: nobody can be called at port ${port}`);
   if (version !== '' && !/^[A-Za-z0-9.+_-]{1,64}$/.test(version))
     throw new NsmError('invalid', `manager version ${quote(version)} must be like 1.2.3`);
   if (trustDomain !== '' && !isTrustDomain(trustDomain))

@@ -111,7 +111,7 @@ export class WantedState implements RecordWriter {
     try {
       return await wish.winner;
     } catch (error) {
-      // The name may have been taken all the same, and is given back. Whoever claims it next does not wait for that.
+      // The name may have been taken all the same, and is given back. The next claim of the name does not wait for that.
       this.#wishes.replace(key, wish, this.#release(name, holder));
       throw error;
     }

@@ -84,7 +84,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     });
   } catch (thrown) {
     const error = NsmError.from(thrown);
-    // Nobody else can hold a connection by an id made here: whatever the manager still makes of it is not wanted.
+    // No other client can hold a connection by an id made here: whatever the manager still makes of it is not wanted.
     if (!given && (error.kind === 'deadline' || error.kind === 'cancelled'))
       await client
         .closeConnection({ requestId, networkServiceName: service }, { timeoutMs: 1000 })

@@ -61,7 +61,7 @@ export class ManagerLink implements Disposable {
   explain(thrown: unknown, signal?: AbortSignal): NsmError {
     const error = NsmError.from(thrown);
     // A server that is stopped at once resets its calls, which reads as a cancellation, though this process asked for none.
-    if (error.kind === 'cancelled' && !signal?.aborted)
+    if (error.kind === 'stopping' || (error.kind === 'cancelled' && !signal?.aborted))
       return new NsmError(
         'stopping',
         `the manager on ${this.socket} was stopped during the call: ask again when it is back`,

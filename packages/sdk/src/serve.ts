@@ -124,7 +124,7 @@ export class Served implements AsyncDisposable {
         ),
       );
     } catch (thrown) {
-      // One that stops at the same time cuts the call off.
+      // A manager that stops at the same time cuts the call off.
       const error = this.#link.explain(thrown);
       if (!isManagerGone(error) && error.kind !== 'unimplemented') throw error;
     } finally {
@@ -232,6 +232,6 @@ function openTo(managerSocket: string, socket: string): void {
     chownSync(socket, 0, gid);
     chmodSync(socket, uid === 0 ? 0o600 : 0o660);
   } catch {
-    // One of them is not there, or not any more: there will be another attempt.
+    // A file is not there, or not any more: there will be another attempt.
   }
 }

@@ -12,6 +12,7 @@ export {
 } from './commands.js';
 export { type EtcdPlace, EtcdProcess, type EtcdSettings, requireEtcd } from './etcd-process.js';
 export { leaks } from './leaks.js';
+export { LingeringSocket } from './lingering-socket.js';
 export {
   type Offload,
   PacketSocket,

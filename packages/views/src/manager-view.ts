@@ -9,7 +9,7 @@ export interface ManagerView {
   /** `mtls`, or `insecure` for plain text; '' of a manager that does not say. */
   readonly security: string;
   readonly alive: boolean;
-  /** It is not alive because it was stopped. */
+  /** The manager is not alive because it was stopped. */
   readonly stopped: boolean;
   /** Its endpoints are out of service. */
   readonly drained: boolean;

@@ -1,6 +1,6 @@
 // A request that was refused, as data and in words.
 import { timestampDate } from '@bufbuild/protobuf/wkt';
-import { type admin, interfaceName, type Subject } from '@nsm/api';
+import { type admin, interfaceName, NsmError, type Subject } from '@nsm/api';
 import { labelsText } from './texts.js';
 
 export interface RefusalView {
@@ -12,9 +12,14 @@ export interface RefusalView {
   readonly interfaces: readonly string[];
   readonly code: string;
   readonly what: string;
+  /** Nobody refused it: its caller did not wait for the answer. */
+  readonly givenUp: boolean;
   /** ISO 8601. */
   readonly time: string;
 }
+
+/** Of a call that its caller ended. */
+const givenUpCode = new NsmError('cancelled', '').code;
 
 export function refusalView(refusal: admin.Refusal): RefusalView {
   const { client, networkServiceName, requestId, labels, interface: interfaces, code, what, time } = refusal;
@@ -24,7 +29,7 @@ export function refusalView(refusal: admin.Refusal): RefusalView {
     requestId,
     labels: labels?.selector ?? {},
     interfaces: interfaces.map(({ type }) => interfaceName(type)),
-    ...{ code, what },
+    ...{ code, what, givenUp: code === givenUpCode },
     time: time ? timestampDate(time).toISOString() : '',
   };
 }

@@ -78,6 +78,9 @@ describe.skipIf(!requireBrowser('the page'))('the page', () => {
         }
         await page.setViewportSize(phone);
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(phone.width);
+        const hidden =
+          "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('nav'))";
+        expect(await page.evaluate(hidden)).toBe(0);
         const main = "document.querySelector('.panel') ?? document.querySelector('main')";
         expect(await page.evaluate(`(${main}).getBoundingClientRect().width`)).toBe(phone.width);
       },

@@ -14,6 +14,6 @@ describe.skipIf(!requireRoot('the commands of the documentation'))('commands of'
       for (const { line, notRun } of page.blocks)
         if (notRun !== undefined) console.log(`${page.path}:${line} is not run: ${notRun}`);
       expect((await runPage(page)).join('\n\n')).toBe('');
-    }, 150_000);
+    }, 320_000);
   }
 });

@@ -14,12 +14,12 @@ step() {
   told "$1" $?
 }
 
-# stay N TEXT: one that need not end by itself; it is there when it has printed TEXT.
+# stay N TEXT: one that need not end by itself; it is there when it has printed TEXT, on a busy machine after a while.
 stay() {
   : >"$steps/$1.out"
   (. "$steps/$1.sh") >>"$steps/$1.out" 2>&1 </dev/null &
-  local pid=$! tries
-  for tries in $(seq 200); do
+  local pid=$! until=$((SECONDS + 60))
+  while [ $SECONDS -lt $until ]; do
     grep -qF -- "$2" "$steps/$1.out" && { told "$1" 0; return; }
     kill -0 $pid 2>/dev/null || { wait $pid; told "$1" $?; return; }
     sleep 0.05
@@ -34,8 +34,8 @@ told() {
 
 # eventually COMMAND…: until it succeeds, as one that needs what was started just before.
 eventually() {
-  local tries
-  for tries in $(seq 100); do "$@" && return; sleep 0.1; done
+  local until=$((SECONDS + 60))
+  while [ $SECONDS -lt $until ]; do "$@" && return; sleep 0.1; done
   return 1
 }
 

@@ -16,7 +16,7 @@ import { type Block, type Page, root } from './pages.js';
 import { misfit } from './shape.js';
 
 /** Milliseconds for all commands of a page. */
-const pageMs = 120_000;
+const pageMs = 300_000;
 /** Of what a command printed, how much is told when it was not what it should be. */
 const toldCharacters = 1500;
 

@@ -1,8 +1,10 @@
 // A Deployment that is annotated calls a server through a gateway, and as before when the annotation goes. The server says who calls it.
+import { isIPv6 } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { podOf } from './annotated.js';
 import { applicationImage } from './config.js';
 import { eventually } from './eventually.js';
+import { inUrl } from './in-url.js';
 import { managerNodes } from './installation.js';
 import { application, applications, endpoints } from './pods.js';
 import { TestNamespace } from './test-namespace.js';
@@ -29,7 +31,7 @@ describe('a Deployment', () => {
   const addressOf = async (name: string): Promise<string> =>
     String((await podOf(here, name)).status?.podIP).replace(/^::ffff:/, '');
   const caller = async (): Promise<string> => {
-    const call = ['timeout', '5', 'wget', '-qO-', `http://${server}:${port}/cgi-bin/who`];
+    const call = ['timeout', '5', 'wget', '-qO-', `http://${inUrl(server)}:${port}/cgi-bin/who`];
     const said = await here.exec((await podOf(here, 'user')).metadata.name, call);
     return said.trim().replace(/^\[?(::ffff:)?|\]$/g, '');
   };
@@ -51,10 +53,12 @@ describe('a Deployment', () => {
     await here.apply(application('server', { node: first, spec: { containers: [serving] } }));
     await here.until('pod/server', 'condition=Ready');
     server = await addressOf('server');
+    const fourth = ['--prefix', '10.62.0.0/24', '--route', `${server}/32`];
+    const sixth = ['--prefix', 'fd62::/64', '--route', `${server}/128`];
     await here.apply(
       endpoints('edge', 'gateway', 'annotated-edge', {
         node: first,
-        args: ['--outside', 'eth0', '--prefix', '10.62.0.0/24', '--route', `${server}/32`],
+        args: ['--outside', 'eth0', ...(isIPv6(server) ? sixth : fourth)],
         securityContext: {
           runAsUser: 0,
           allowPrivilegeEscalation: false,

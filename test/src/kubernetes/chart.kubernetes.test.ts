@@ -1,5 +1,6 @@
 // The chart: checked, installed, used, upgraded and uninstalled, with packets all the while.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { earlierChart, earlierImage } from './config.js';
 import { eventually } from './eventually.js';
 import { chart, helm, imageValues, requireHelm } from './helm.js';
 import { install, managerNodes, system, uninstall } from './installation.js';
@@ -50,8 +51,9 @@ describe.skipIf(!requireHelm('the chart'))('the chart', () => {
 
   it('installs managers that attach the pods of a Deployment by its annotation', async () => {
     // Not where the manager would look without being told: kubelet gives pods the sockets all the same.
-    const values = [...imageValues(), '--set', 'manager.runDir=/run/nsm-chart'];
-    await helm('install', 'nsm', chart, '--create-namespace', '--wait', '--timeout=2m', ...values);
+    const values = [...imageValues(earlierImage), '--set', 'manager.runDir=/run/nsm-chart'];
+    const from = earlierChart ?? chart;
+    await helm('install', 'nsm', from, '--create-namespace', '--wait', '--timeout=2m', ...values);
     const nodes = await managerNodes();
     await here.apply(
       endpoints('echo', 'icmp-responder', 'chart-echo', { node: nodes[0] ?? '' }),
@@ -74,7 +76,7 @@ describe.skipIf(!requireHelm('the chart'))('the chart', () => {
     const [address = ''] = await here.addresses('deployment/web', 'nsm-1');
     const pinging = await here.startPinging('deployment/web', otherEnd(address));
     const more = ['--reset-then-reuse-values', '--set', 'manager.logLevel=debug', '--wait', '--timeout=2m'];
-    await helm('upgrade', 'nsm', chart, ...more);
+    await helm('upgrade', 'nsm', chart, ...imageValues(), ...more);
     await system.rolledOut('daemonset/nsm-manager');
     expect((await pinging.stop()).lost).toBe(0);
     expect(await here.addresses('deployment/web', 'nsm-1')).toEqual([address]);

@@ -17,3 +17,7 @@ export const auditLog: string | undefined = process.env.NSM_TEST_AUDIT_LOG || un
 
 /** A program with power over the cluster's machines; undefined where there is none. */
 export const powerScript: string | undefined = process.env.NSM_CLUSTER_POWER || undefined;
+
+/** The folder of an earlier version's chart, and that version's image, from which the chart is upgraded. Without them today's are. */
+export const earlierChart: string | undefined = process.env.NSM_TEST_EARLIER_CHART || undefined;
+export const earlierImage: string = process.env.NSM_TEST_EARLIER_IMAGE || image;

@@ -1,6 +1,7 @@
 // A pod whose default route is a gateway's, which has CAP_NET_ADMIN and nothing more: its cluster is where it was before.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applicationImage } from './config.js';
+import { inUrl } from './in-url.js';
 import { managerNodes, system } from './installation.js';
 import { kubectl } from './kubectl.js';
 import { application, applications, connectedByInit, endpoints } from './pods.js';
@@ -70,7 +71,7 @@ describe('a pod whose default route is a gateway’s', () => {
     return device;
   };
   const fetchFrom = (pod: string, host: string): Promise<string> =>
-    here.exec(pod, ['timeout', '5', 'wget', '-qO-', `http://${host}:${port}/`]);
+    here.exec(pod, ['timeout', '5', 'wget', '-qO-', `http://${inUrl(host)}:${port}/`]);
   const addressOf = async (resource: string, path: string): Promise<string> =>
     (await here.kubectl(['get', resource, '-o', `jsonpath={${path}}`])).trim();
 

@@ -21,13 +21,8 @@ export async function helm(...args: readonly string[]): Promise<string> {
   return stdout;
 }
 
-/** `--set` for the image that is tested. */
-export function imageValues(): readonly string[] {
-  const colon = image.lastIndexOf(':');
-  return [
-    '--set',
-    `image.repository=${image.slice(0, colon)}`,
-    '--set',
-    `image.tag=${image.slice(colon + 1)}`,
-  ];
+/** `--set` for an image. Default: the one that is tested. */
+export function imageValues(of: string = image): readonly string[] {
+  const colon = of.lastIndexOf(':');
+  return ['--set', `image.repository=${of.slice(0, colon)}`, '--set', `image.tag=${of.slice(colon + 1)}`];
 }

@@ -13,6 +13,11 @@ import { withSockets } from './restricted.js';
 import { TestNamespace } from './test-namespace.js';
 
 const service = 'outage-echo';
+const failing = (value: 'Fail' | 'Ignore'): Promise<string> =>
+  kubectl([
+    ...['patch', 'mutatingwebhookconfiguration/nsm-webhook', '--type=json', '--patch'],
+    JSON.stringify([{ op: 'replace', path: '/webhooks/0/failurePolicy', value }]),
+  ]);
 const clients = ['near', 'far'];
 /** Milliseconds for which the API server is away. */
 const awayMs = 60_000;
@@ -55,7 +60,7 @@ describe('while', () => {
     await here.remove(`deployment/${name}`);
   }
 
-  it('the webhook is away: pods begin, and are attached', async () => {
+  it('the webhook is away: pods begin, and are attached, or are held back where it fails closed', async () => {
     const { spec } = await system.get('deployment/nsm-webhook');
     await system.kubectl(['scale', 'deployment/nsm-webhook', '--replicas=0']);
     try {
@@ -64,7 +69,17 @@ describe('while', () => {
         async () => (await system.list('pods', 'app.kubernetes.io/component=webhook')).length === 0,
       );
       await expectNewcomer();
+      await failing('Fail');
+      // Refused as soon as the API server has heard of it.
+      await eventually('pods are held back', () =>
+        here.kubectl(['run', 'held', `--image=${image}`, '--dry-run=server']).then(
+          () => false,
+          ({ message }: Error) => message.includes('annotations.networkservicemesh.io'),
+        ),
+      );
+      await here.kubectl(['label', 'deployments,pods', '--selector=app=echo', 'nsm-test=changed']);
     } finally {
+      await failing('Ignore');
       await system.kubectl(['scale', 'deployment/nsm-webhook', `--replicas=${spec?.replicas}`]);
       await system.rolledOut('deployment/nsm-webhook');
     }

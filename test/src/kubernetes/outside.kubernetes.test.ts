@@ -68,7 +68,7 @@ describe.skipIf(!requirePower('a manager outside'))('a manager outside', () => {
       ],
       ...['--run-dir', join(folder, 'run'), '--state-dir', join(folder, 'state')],
       ...(await certificate()),
-      ...['--listen', `${own}:${port}`, '--advertise', `${own}:${port}`],
+      ...['--listen', `[${own}]:${port}`, '--advertise', `[${own}]:${port}`],
     );
     await eventually('the manager outside is ready', async () => log().includes('"msg":"ready"')).catch(
       (error) => {

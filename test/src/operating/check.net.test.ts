@@ -152,6 +152,7 @@ describe.skipIf(!requireRoot('check'))('nsm check', () => {
         what: expect.stringContaining('EADDRINUSE'),
       });
       expect((await inNode(mesh.a, '--only', 'network', '--run-dir', disk)).status).toBe(3);
+      expect((await inNode(mesh.a, '--only', 'network', '--pre')).status).toBe(1);
       expect((await wrongIn(mesh.a, '--only', 'folders', '--run-dir', disk)).get('NSM0940')).toMatchObject({
         level: 'broken',
         what: expect.stringMatching(/no manager answers on .*admin\.sock/),

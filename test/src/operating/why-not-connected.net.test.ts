@@ -120,7 +120,11 @@ describe.skipIf(!requireRoot('why not connected'))('a pod is not connected, as',
   it('its endpoint hangs', async () => {
     hanging.child.kill('SIGSTOP');
     try {
-      await connect('hanging', '--timeout', '1s');
+      expect(await connect('hanging', '--timeout', '1s')).toMatch(
+        /given up by its caller: .* while: ask the endpoint/,
+      );
+      const { stdout } = await nsm('explain', '--from', client.name, ...at());
+      expect(stdout).toMatch(/hanging: request .* was given up by its caller .* while: ask the endpoint/);
       expect(await explain('hanging')).toMatch(
         /! its last request .* was given up by its caller: .* while: ask the endpoint/,
       );

@@ -1,5 +1,5 @@
 // Pods that take as much as they may: each limit holds at once, is named with what raises it, and leaves others what they need.
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { libc, memory, UnixSocket } from '@nsm/netlink';
@@ -18,6 +18,7 @@ const limits = {
   connections: 3,
   addressPairs: 5,
   endpoints: 2,
+  endpointSockets: 1,
   routes: 30,
   sharedMemoryMib: 64,
   sockets: 64,
@@ -51,9 +52,8 @@ describe.skipIf(!requireRoot('limits of pods'))('limits of pods', () => {
       mesh.agent(victim!, { user: otherUser }),
       mesh.agent(evil!, { user }),
     ]);
-    const serving = mesh.pod('serving');
-    await mesh.endpoint(mesh.a, { pod: serving, name: 'echo', services: ['echo'] });
-    await mesh.endpoint(mesh.a, { pod: serving, name: 'fast', services: ['fast'] });
+    for (const name of ['echo', 'fast'])
+      await mesh.endpoint(mesh.a, { pod: mesh.pod(`serving-${name}`), name, services: [name] });
   });
   afterAll(async () => await mesh?.stop());
 
@@ -120,6 +120,26 @@ describe.skipIf(!requireRoot('limits of pods'))('limits of pods', () => {
     expect(advertised.flatMap(({ error }) => (error === '' ? [] : [error]))).toEqual(
       Array(4).fill(expect.stringMatching(refusal)),
     );
+  });
+
+  it('limits: endpoints of one advertisement count together, and so do their sockets', async () => {
+    const pod = mesh.pod('together');
+    const places = mkdtempSync(join(mesh.dir, 'together-'));
+    const agents = await Promise.all([0, 1, 2].map(() => mesh.agent(pod)));
+    const endpoints = agents.map((_, n) => ({
+      service: `t${n}`,
+      name: 't',
+      socket: join(places, `${n}.sock`),
+    }));
+    await Promise.all(agents.map((agent, n) => agent.serve(endpoints[n]!.socket, { kind: 'hang' })));
+    const refusalOf = async (...some: typeof endpoints): Promise<string> =>
+      (await agents[0]!.advertise(mesh.a.runDir, ...some)).error;
+    expect(await refusalOf(...endpoints)).toMatch(/has 0 of 2 network services of endpoints, and 3 more/);
+    const [one, two] = endpoints;
+    expect(await refusalOf(one!, two!)).toMatch(/has 0 of 1 sockets of endpoints.*--limit endpointSockets=1/);
+    expect(await refusalOf(one!)).toBe('');
+    expect(await refusalOf({ ...one!, service: 'other' })).toBe('');
+    for (const agent of agents) await agent.stop();
   });
 
   it('limits: routes that an endpoint gives are no more than its client may have', async () => {

@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { libc, refuseDescriptors } from '@nsm/netlink';
 import { ipJson, type Running, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agent } from '../agent.js';
@@ -137,6 +138,52 @@ describe.skipIf(!requireRoot('security of pods'))('pods and their sockets', () =
     expect(await devices(victim)).toBe(0);
   });
 
+  it('listener: no file is looked for among those that a user namespace has mounted', async () => {
+    const socket = join(folder, 'within.sock');
+    await endpoint!.serve(socket, { kind: 'answer', netns: evil!.netns });
+    const advertised = async (pid: number): Promise<string> => {
+      const told = { service: 'within', name: 'within', socket: `/proc/${pid}/root${socket}` };
+      return (await strange!.advertise(mesh.a.runDir, told)).error;
+    };
+    const asUser = [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+    const inside = await spawnIn(evil!.name, 'setpriv', [
+      ...asUser,
+      'unshare',
+      '-Urm',
+      'sh',
+      '-c',
+      'echo in; exec sleep 60',
+    ]);
+    left.push(inside);
+    await waitFor(() => inside.output().includes('in'));
+    expect(await advertised(inside.pid)).toMatch(/no process of this network namespace answers/);
+    // As a container's process, whose files the node has mounted.
+    expect(await advertised(endpoint!.pid)).toBe('');
+  });
+
+  it('descriptors: what a pod hands to the manager, and would take ten minutes to close, holds up nobody', async (context) => {
+    if (!canRefuseDescriptors()) return context.skip('takes Linux 6.16');
+    const handOver = async (...args: readonly string[]): Promise<Running> => {
+      const program = [process.execPath, fileURLToPath(new URL('./hands-over.js', import.meta.url))];
+      const running = await spawnIn(evil!.name, 'setpriv', [
+        ...[`--reuid=${user}`, `--regid=${user}`, '--clear-groups', ...program, ...args],
+      ]);
+      left.push(running);
+      return running;
+    };
+    const socket = join(folder, 'handing.sock');
+    const serving = await handOver('serve', socket);
+    const calling = await Promise.all(
+      ['client', 'endpoint'].map((name) => handOver('call', join(mesh.a.runDir, `${name}.sock`))),
+    );
+    await waitFor(() => serving.output().includes('serving'));
+    await strange!.advertise(mesh.a.runDir, { service: 'handing', name: 'handing', socket });
+    for (const running of [serving, ...calling])
+      await waitFor(() => running.output().includes('refused EPERM'), { what: running.output() });
+    expect((await ask(own, 'meanwhile', victim!.netns)).error).toBe('');
+    await own!.close(mesh.a.runDir, 'meanwhile', 'echo');
+  });
+
   it('request_id: each namespace has its own, and hears nothing of others', async () => {
     expect((await ask(strange, 'pod-uid', evil!.netns)).error).toBe('');
     expect((await ask(own, 'pod-uid', victim!.netns)).error).toBe('');
@@ -253,6 +300,15 @@ describe.skipIf(!requireRoot('security of pods'))('pods and their sockets', () =
     await many.stop();
   });
 });
+
+function canRefuseDescriptors(): boolean {
+  const fd = libc.socket(libc.AF_UNIX, libc.SOCK_STREAM | libc.SOCK_CLOEXEC, 0);
+  try {
+    return refuseDescriptors(fd);
+  } finally {
+    libc.close(fd);
+  }
+}
 
 function endNow(pid: number): void {
   try {

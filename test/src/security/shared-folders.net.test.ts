@@ -1,5 +1,5 @@
 // The row "shared folders" of docs/security.md, as a race: an ordinary user changes what root is removing, while root removes it.
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
@@ -8,6 +8,7 @@ import { Mesh, type Pod } from '../mesh.js';
 import { nsmProgram } from '../nsm-command.js';
 
 const racer = fileURLToPath(new URL('./folder-racer.js', import.meta.url));
+const flooder = fileURLToPath(new URL('./folder-flooder.js', import.meta.url));
 const user = 61_001;
 const asUser = [`--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--no-new-privs'];
 const rounds = process.env.SECURITY === 'thorough' ? 50 : 1;
@@ -56,6 +57,26 @@ describe.skipIf(!requireRoot('shared folders'))('the folder of a memif', () => {
       await waitFor(() => !existsSync(join(mesh.a.runDir, '.removed')), { what: 'all of it being gone' });
       expect(readdirSync(target).toSorted()).toEqual(victims.toSorted());
     }
+  });
+
+  it('holds up nobody, however often its pod changes what is in it', async () => {
+    await call('connect', '--interface', 'mem');
+    const shared = join(mesh.a.runDir, 'shared');
+    const folder = join(shared, readdirSync(shared)[0]!, 'endpoint');
+    // As if the endpoint were the user's.
+    chownSync(folder, user, user);
+    const flood = async () =>
+      await spawnIn(pod.name, 'setpriv', [...asUser, process.execPath, flooder, folder]);
+    await using one = await flood();
+    await using two = await flood();
+    for (const { output } of [one, two]) await waitFor(() => output().includes('flooding'));
+    const other = mesh.pod('other');
+    const agent = await mesh.agent(other, { user: user + 1 });
+    for (const requestId of ['one', 'two', 'three']) {
+      const request = { requestId, service: 'echo', netns: other.netns };
+      expect((await agent.connect(mesh.a.runDir, request)).error).toBe('');
+    }
+    await mesh.a.closeAll();
   });
 
   it('leaves nothing', async () => {

@@ -25,6 +25,11 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* Where a pod is called: 0.0.0.0 is not listened on for IPv6, and :: not where the node has none. */}}
+{{- define "nsm.podAddress" -}}
+- { name: POD_IP, valueFrom: { fieldRef: { fieldPath: status.podIP } } }
+{{- end }}
+
 {{/* Where kubelet asks for the health of a manager. */}}
 {{- define "nsm.healthAt" -}}
 {{- if .Values.metrics.enabled -}}

@@ -41,7 +41,7 @@ export interface ChannelOptions {
   readonly maxReplyBytes?: number;
   /** TLS, with certificates on both sides. Default: plain text, as on unix sockets. */
   readonly credentials?: Credentials | undefined;
-  /** With credentials: who must be at the address. Whoever else is there hears nothing, and calls fail with kind `untrusted`. */
+  /** With credentials: who must be at the address. Any other process there hears nothing, and calls fail with kind `untrusted`. */
   readonly expected?: ExpectedPeer;
   /** Makes each connection, and says by rejecting that the other side is not who it should be. Default: by the address. */
   readonly connect?: () => Promise<Socket>;

@@ -74,6 +74,8 @@ export type RemoveEndpointRequest = Message<"nseconnect.RemoveEndpointRequest"> 
   nseProviderName: string;
 
   /**
+   * Empty means "default".
+   *
    * @generated from field: string nse_provider_namespace = 3;
    */
   nseProviderNamespace: string;
@@ -213,6 +215,8 @@ export const EndpointConnectionRequestSchema: GenMessage<EndpointConnectionReque
  */
 export type EndpointConnectionReply = Message<"nseconnect.EndpointConnectionReply"> & {
   /**
+   * Those of the request; a reply that names others is refused.
+   *
    * @generated from field: string request_id = 1;
    */
   requestId: string;

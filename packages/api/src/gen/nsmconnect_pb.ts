@@ -227,7 +227,7 @@ export const ConnectionEvent_Kind = {
   HEALING: 2,
 
   /**
-   * The connection is gone; detail says why.
+   * The connection is gone, which is told once; detail says why.
    *
    * @generated from enum value: CLOSED = 3;
    */

@@ -40,7 +40,7 @@ export type ProxyConnectionRequest = Message<"nsmproxy.ProxyConnectionRequest"> 
   nseProviderName: string;
 
   /**
-   * In order of preference; the endpoint's manager takes the first that both can do.
+   * In order of preference; the endpoint's manager takes the first that both can do. Kinds that it does not know are passed over.
    *
    * @generated from field: repeated common.Tunnel tunnel_type = 4;
    */

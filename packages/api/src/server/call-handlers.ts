@@ -44,12 +44,19 @@ type Reply = MessageInitShape<DescMessage>;
 export type Callers = readonly IdentityKind[];
 export type Method = (request: MessageShape<DescMessage>, context: CallContext) => unknown;
 
+/** What callers hear of calls that were under way when the process began to stop. */
+const stopping = new NsmError('stopping', 'this process is stopping: ask again when it is back');
+/** Why such a call is given up here. */
+const stopped = new NsmError('cancelled', 'this process is stopping');
+
 /** Milliseconds for which a caller may take nothing of a stream. */
 const unreadForMs = 60_000;
 
 export class CallHandlers {
   readonly #connections: ServerConnections;
   readonly #onError: (error: NsmError, method: string) => void;
+  /** What ends each call that is under way. */
+  readonly #ends = new Set<() => void>();
   #onCall: CallListener | undefined;
 
   /** @param onError hears of every call that ends in an internal error. */
@@ -61,6 +68,11 @@ export class CallHandlers {
   /** @param listener hears of every unary call that has ended. */
   onCall(listener: CallListener): void {
     this.#onCall = listener;
+  }
+
+  /** Ends every call: the callers hear that the process is stopping, and not that they had cancelled the calls themselves. */
+  endAll(): void {
+    for (const end of this.#ends) end();
   }
 
   /** @throws NsmError `untrusted` when the certificate of the caller is not for this service. */
@@ -87,6 +99,14 @@ export class CallHandlers {
       callback: sendUnaryData<MessageShape<DescMessage>>,
     ): void => {
       const life = lifeOf(call);
+      const answer: typeof callback = (...told) => {
+        if (this.#ends.delete(stop)) callback(...told);
+      };
+      const stop = (): void => {
+        life.abort(stopped);
+        answer(statusOf(stopping));
+      };
+      this.#ends.add(stop);
       const begunAt = performance.now();
       const ended = (failure: { readonly error?: NsmError }): void =>
         this.#onCall?.({ method: method.name, tookMs: performance.now() - begunAt, ...failure });
@@ -96,11 +116,11 @@ export class CallHandlers {
         .then(
           (reply) => {
             ended({});
-            callback(null, create(method.output, reply as Reply));
+            answer(null, create(method.output, reply as Reply));
           },
           (thrown: unknown) => {
             ended({ error: NsmError.from(thrown) });
-            callback(this.#failure(method, thrown));
+            answer(this.#failure(method, thrown));
           },
         );
     };
@@ -110,7 +130,12 @@ export class CallHandlers {
     return async (
       call: ServerWritableStream<MessageShape<DescMessage>, MessageShape<DescMessage>>,
     ): Promise<void> => {
-      const { signal, end } = lifeOf(call);
+      const { signal, end, abort } = lifeOf(call);
+      const stop = (): void => {
+        abort(stopped);
+        call.emit('error', statusOf(stopping));
+      };
+      this.#ends.add(stop);
       try {
         const replies = run(
           call.request,
@@ -126,6 +151,8 @@ export class CallHandlers {
         end();
         if (signal.aborted) call.end();
         else call.emit('error', this.#failure(method, thrown));
+      } finally {
+        this.#ends.delete(stop);
       }
     };
   }
@@ -141,17 +168,20 @@ export class CallHandlers {
 function lifeOf(call: { once(event: 'cancelled', listener: () => void): unknown }): {
   readonly signal: AbortSignal;
   readonly end: () => void;
+  readonly abort: (why: NsmError) => void;
 } {
-  const abort = new AbortController();
+  const controller = new AbortController();
   let done = false;
-  call.once('cancelled', () => {
-    if (!done) abort.abort(new NsmError('cancelled', 'the caller went away'));
-  });
+  const abort = (why: NsmError): void => {
+    if (!done) controller.abort(why);
+  };
+  call.once('cancelled', () => abort(new NsmError('cancelled', 'the caller went away')));
   return {
-    signal: abort.signal,
+    signal: controller.signal,
     end: () => {
       done = true;
     },
+    abort,
   };
 }
 

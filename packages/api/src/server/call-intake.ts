@@ -17,13 +17,19 @@ const bytesOfPiece = 256;
 export function callIntake(connections: ServerConnections, maxRequestBytes: number): ServerInterceptor {
   return (_method, call) => {
     let share: CallShare | undefined;
-    const unlessTooMuch = (work: () => void): void => {
+    let isRefused = false;
+    const unlessTooMuch = (work: () => void): boolean => {
+      if (isRefused) return false;
       try {
         work();
       } catch (thrown) {
+        isRefused = true;
         call.sendStatus(statusOf(NsmError.from(thrown)));
-        partsOf(call).stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+        const { stream } = partsOf(call);
+        // A reset in the same turn would take back the status, which is written at the turn's end (since Node.js 22).
+        setImmediate(() => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM));
       }
+      return !isRefused;
     };
     return new ServerInterceptingCall(call, {
       start: (next) =>
@@ -51,12 +57,12 @@ export function callIntake(connections: ServerConnections, maxRequestBytes: numb
 class CallShare {
   readonly #stream: ServerHttp2Stream;
   readonly #take: TakeShare;
-  readonly #unlessTooMuch: (work: () => void) => void;
+  readonly #unlessTooMuch: (work: () => void) => boolean;
   #received = 0;
   #giveBackBytes = (): void => undefined;
 
   /** @throws NsmError `overload` when the caller has too many calls. */
-  constructor(stream: ServerHttp2Stream, take: TakeShare, unlessTooMuch: (work: () => void) => void) {
+  constructor(stream: ServerHttp2Stream, take: TakeShare, unlessTooMuch: (work: () => void) => boolean) {
     this.#stream = stream;
     this.#take = take;
     this.#unlessTooMuch = unlessTooMuch;
@@ -79,14 +85,16 @@ class CallShare {
     const write = decoder.write.bind(decoder);
     decoder.write = (piece) => {
       this.#received += piece.length + bytesOfPiece;
-      this.recount();
-      return this.#stream.closed ? [] : write(ownCopy(piece));
+      return this.recount() ? write(ownCopy(piece)) : [];
     };
   }
 
-  /** Counts what has come of the request, and what waits to be taken of the reply. */
-  recount(): void {
-    if (!this.#stream.closed) this.#unlessTooMuch(() => this.#takeBytes());
+  /**
+   * Counts what has come of the request, and what waits to be taken of the reply.
+   * @returns whether the call goes on.
+   */
+  recount(): boolean {
+    return !this.#stream.closed && this.#unlessTooMuch(() => this.#takeBytes());
   }
 
   #takeBytes(): void {

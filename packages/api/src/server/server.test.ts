@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import { Client, credentials, logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { Client, credentials, logVerbosity, type ServiceError, setLogVerbosity, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Health, HealthCheckResponse_ServingStatus } from '../gen/grpc/health/v1/health_pb.js';
 import {
@@ -242,6 +242,37 @@ describe('Server and Channel', () => {
     await server.stop();
     await lost;
     await expect(channel.lost(100)).rejects.toMatchObject({ kind: 'unavailable' });
+  });
+
+  it('tells those who wait for an answer that it stops', async () => {
+    const port = await server.listenTcp('127.0.0.1:0');
+    const waits: Promise<ServiceError | null>[] = [];
+    const clients: Client[] = [];
+    for (const address of [`unix:${join(folder, 's')}`, `127.0.0.1:${port}`]) {
+      // Not the word of this mesh alone: whoever calls from another language knows the status.
+      const raw = new Client(address, credentials.createInsecure());
+      const call = (path: string) =>
+        new Promise<ServiceError | null>((resolve) =>
+          raw.makeUnaryRequest(path, () => Buffer.alloc(0), String, null, resolve),
+        );
+      const waiting = call('/nsmconnect.ClientConnection/CloseConnection');
+      const watching = new Promise<ServiceError>((resolve) =>
+        raw
+          .makeServerStreamRequest('/grpc.health.v1.Health/Watch', () => Buffer.alloc(0), String, null)
+          .on('data', () => undefined)
+          .on('error', (error) => resolve(error as ServiceError)),
+      );
+      await call('/grpc.health.v1.Health/Check');
+      waits.push(waiting, watching);
+      clients.push(raw);
+    }
+    await server.stop();
+    for (const error of await Promise.all(waits))
+      expect(error).toMatchObject({
+        code: status.UNAVAILABLE,
+        details: 'this process is stopping: ask again when it is back (NSM0007)',
+      });
+    for (const raw of clients) raw.close();
   });
 
   it('listens on TCP and tells the caller address', async () => {

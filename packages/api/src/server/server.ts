@@ -1,5 +1,6 @@
 // Typed gRPC servers on unix sockets and TCP, with health and reflection.
 import type { Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type DescMessage,
   type DescMethodServerStreaming,
@@ -16,6 +17,7 @@ import {
   ServerCredentials,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
+import { descriptorOf } from '../descriptor-of.js';
 import { NsmError } from '../errors.js';
 import { Health as HealthService } from '../gen/grpc/health/v1/health_pb.js';
 import { LogThrottle } from '../log-throttle.js';
@@ -86,6 +88,9 @@ export const betweenMachines: ServerLimits = {
     callBytes: { ofOne: 16 << 20, ofAll: 256 << 20 },
   },
 };
+
+/** Milliseconds for which callers are told that the process stops: some take nothing any more. */
+const tellMs = 100;
 
 export interface ServerOptions extends ServerLimits {
   /** Requests larger than this are refused. Bytes; default 1 MiB. */
@@ -224,7 +229,7 @@ export class Server {
     const listener = new TcpListener((socket) => {
       if (tls) return tls.accept(socket);
       const { remoteAddress } = socket;
-      // It was closed again before it was accepted.
+      // The caller had closed the connection before it was accepted.
       if (remoteAddress === undefined) socket.destroy();
       else take(socket, { remoteAddress });
     });
@@ -243,11 +248,13 @@ export class Server {
   async stop(graceMs = 0): Promise<void> {
     this.#health?.stopServing();
     const closed = this.#listeners.splice(0).map((listener) => listener.stop());
-    if (graceMs > 0) {
-      const finished = new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve()));
-      await within(graceMs, finished, () => undefined);
-    }
+    const finished = new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve()));
+    if (graceMs > 0) await within(graceMs, finished, () => undefined);
+    this.#calls.endAll();
+    await within(tellMs, finished, () => undefined);
     this.#grpc.forceShutdown();
+    // Since Node.js 22 the resets, by which callers know an end from a break, are written when the turn is over.
+    await nextTurn();
     this.#connections.destroy();
     await Promise.all(closed);
   }
@@ -283,11 +290,4 @@ function limitOptions({ streams, sessionMemoryMib, idleMs }: ServerLimits): Grpc
     ...(sessionMemoryMib === undefined ? {} : { 'grpc-node.max_session_memory': sessionMemoryMib }),
     ...(idleMs === undefined ? {} : { 'grpc.max_connection_idle_ms': idleMs }),
   };
-}
-
-/** The file descriptor of a socket. Node keeps it on an internal handle and offers no other way to it. */
-export function descriptorOf(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd: number } };
-  if (!handle || handle.fd < 0) throw new NsmError('internal', 'the socket is closed');
-  return handle.fd;
 }

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { createServer, type Server as NetServer, connect as netConnect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { descriptorOf } from '../descriptor-of.js';
 import { NsmError } from '../errors.js';
 
 export interface UnixListenerOptions {
@@ -22,6 +23,8 @@ export interface UnixListenerOptions {
   readonly mode?: number;
   /** Numeric group that owns the socket. Default: the process's. */
   readonly group?: number;
+  /** Prepares the descriptor of the listening socket before any process can connect; what it accepts inherits that. */
+  readonly prepare?: (fd: number) => void;
   /** Told when the socket's file was removed: it was made again, or, with an error, could not be yet. */
   readonly onRemoved?: (path: string, error?: NsmError) => void;
 }
@@ -89,6 +92,7 @@ export class UnixListener {
     const born = join(nursery, 's');
     try {
       await once(listener.listen(born), 'listening');
+      this.#options.prepare?.(descriptorOf(listener));
       if (group !== undefined) chownSync(born, process.getuid?.() ?? 0, group);
       chmodSync(born, mode);
       this.#file = lstatSync(born);

@@ -61,7 +61,7 @@ export class TlsAcceptor {
     const { onRefused } = this.#options;
     const { remoteAddress: address } = raw;
     raw.on('error', () => raw.destroy());
-    // It was closed again before it was accepted.
+    // The caller had closed the connection before it was accepted.
     if (address === undefined) {
       raw.destroy();
       return;

@@ -65,11 +65,14 @@ export class TlsChannelCredentials extends ChannelCredentials {
 /** Milliseconds in which a server that is not believed may read the certificate that it was shown, and so tell its operators, too. */
 const partingMs = 500;
 
-/** Ends a connection after what was sent: closed at once, the server would see a reset, and nothing of the handshake. */
-function leave(socket: TLSSocket): void {
-  socket.on('error', () => socket.destroy());
+/**
+ * Ends a connection after what was sent: closed at once, the server would see a reset, and nothing of the handshake.
+ * @param onWritten called when all was handed to the kernel, or the connection broke.
+ */
+function leave(socket: TLSSocket, onWritten: () => void): void {
+  socket.on('error', () => socket.destroy()).once('close', onWritten);
   socket.resume();
-  socket.end();
+  socket.end(onWritten);
   setTimeout(() => socket.destroy(), partingMs).unref();
 }
 
@@ -100,8 +103,9 @@ function secured(raw: Socket, { credentials, expected }: TlsPeer): Promise<TLSSo
         checkExpected(socket, current, expected);
       } catch (thrown) {
         clearTimeout(late);
-        reject(NsmError.from(thrown));
-        leave(socket);
+        socket.off('close', ended).off('end', ended);
+        // grpc-js destroys a connection as soon as it hears that the connection failed.
+        leave(socket, () => reject(NsmError.from(thrown)));
         return;
       }
       socket.once('readable', () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Metrics } from '@nsm/observe';
 import { describe, expect, it } from 'vitest';
 import { allMetrics } from './all-metrics.js';
 
@@ -93,6 +94,22 @@ describe.skipIf(!hasPromtool())('promtool', () => {
   it('finds the alert rules right, and raised when they should be', () => {
     promtool('check', 'rules', `${deploy}prometheus/nsm-alerts.yaml`);
     expect(promtool('test', 'rules', `${deploy}prometheus/nsm-alerts.test.yaml`)).toContain('SUCCESS');
+  });
+
+  it('finds nothing to complain of in what daemons show', async () => {
+    const metrics = new Metrics();
+    metrics.add((counted) => {
+      for (const part of Object.values(allMetrics))
+        for (const [key, meter] of Object.entries(counted.meters(part))) {
+          const labels = Object.fromEntries((part[key]?.labels ?? []).map((label) => [label, 'any']));
+          const count = meter as unknown as Record<'observe' | 'inc', (labels: object, by: number) => void>;
+          count[part[key]?.type === 'histogram' ? 'observe' : 'inc'](labels, 1);
+        }
+    });
+    const { body } = await metrics.text();
+    expect(body.match(/^# TYPE /gm)).toHaveLength(literals.length);
+    // What it complains of is in the error.
+    execFileSync('promtool', ['check', 'metrics'], { input: body, stdio: ['pipe', 'pipe', 'pipe'] });
   });
 
   it('can read what the dashboard asks for', () => {

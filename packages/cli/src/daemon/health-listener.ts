@@ -98,7 +98,7 @@ async function pageAt(path: string, pages: Pages): Promise<Page> {
 }
 
 /** What a daemon lacks, by name; empty when it can do all its work. */
-export type Missing = () => ReadonlyMap<string, string>;
+export type Missing = () => ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>>;
 
 /**
  * The pages of a daemon's health: `/startz` once it has been ready, `/readyz` while it is, `/healthz` as long as it answers. What is
@@ -106,16 +106,16 @@ export type Missing = () => ReadonlyMap<string, string>;
  */
 export function healthPages(missing: Missing): Pages {
   let started = false;
-  const ready = (): Page => {
-    const lacks = [...missing()].map(([need, why]) => `${need}: ${why}\n`);
+  const ready = async (): Promise<Page> => {
+    const lacks = [...(await missing())].map(([need, why]) => `${need}: ${why}\n`);
     started ||= lacks.length === 0;
     return lacks.length === 0 ? { status: 200, body: 'ready\n' } : { status: 503, body: lacks.join('') };
   };
   return {
     '/healthz': () => ({ status: 200, body: 'alive\n' }),
     '/readyz': ready,
-    '/startz': () => {
-      const page = ready();
+    '/startz': async () => {
+      const page = await ready();
       return started ? { status: 200, body: 'started\n' } : page;
     },
   };

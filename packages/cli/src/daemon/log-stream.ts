@@ -150,7 +150,7 @@ export class LogStream {
     try {
       while (this.#take()) this.#advance(writeSync(this.#fd, this.#chunk));
     } catch {
-      // It takes no more.
+      // The reader takes no more.
     }
   }
 }

@@ -23,7 +23,7 @@ const near = {
   endpoint: { nseProviderName: 'near', networkServiceHost: 'a' },
   rank: 1,
   local: true,
-  checks: [{ about: 'interfaces', passed: true, text: 'KERNEL_INTERFACE to KERNEL_INTERFACE' }],
+  checks: [{ about: 'interfaces', passed: true, text: 'kernel to kernel' }],
   interfaces: { asked: [KERNEL_INTERFACE], offered: [DEFAULT_INTERFACE], client: kernel, endpoint: kernel },
 };
 const far = {

@@ -42,6 +42,8 @@ describe('values', () => {
     [parseDuration, '2m', 120_000],
     [parseHostPort, 'node-a:5001', 'node-a:5001'],
     [parseHostPort, '[fd00::1]:5001', '[fd00::1]:5001'],
+    // As the chart writes every address.
+    [parseHostPort, '[192.0.2.1]:5001', '192.0.2.1:5001'],
     [parseHostPort, '[FD00:0::0001]:5001', '[fd00::1]:5001'],
     [parseReachable, '[::FFFF:192.0.2.1]:5001', '192.0.2.1:5001'],
     [parseReachable, '127.0.0.1:5001', '127.0.0.1:5001'],
@@ -225,6 +227,10 @@ describe('nsm', () => {
     [['endpoint', 'router'], 'write one of icmp-responder, gateway'],
     [['describe', 'service'], 'which service? Write: nsm describe service NAME'],
     [['get', 'pods'], 'write one of services, endpoints, managers, connections, interfaces, tunnels'],
+    [['top', '--interval', '0'], 'Write a duration from 10ms to 60m'],
+    [['ping', 'x', '--interval', '0'], 'Write a duration from 10ms to 60m'],
+    [['ping', 'x', '--timeout', '1m'], 'Write a duration from 1ms to 10s'],
+    [['capture', 'x', '--duration', '0'], 'Write a duration from 1ms to 1440m'],
     [['manager', '--listen', '5001'], 'Write HOST:PORT'],
     [
       ['manager', '--advertise', '0.0.0.0:5001'],

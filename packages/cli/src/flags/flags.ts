@@ -78,7 +78,7 @@ export function parseDurationFrom(least: string, most: string): (text: string) =
   };
 }
 
-/** `HOST:PORT`; an IPv6 address in brackets. An address is given back in the one way it is written everywhere. */
+/** `HOST:PORT`; an IPv6 address in brackets, an IPv4 address with or without. An address is given back in the one way it is written everywhere. */
 export function parseHostPort(text: string): string {
   const match = /^(\[[0-9a-f:.]+\]|[^:\s[\]]+):(\d{1,5})$/i.exec(text);
   const [, host = '', port = ''] = match ?? [];

@@ -130,7 +130,7 @@ export const answersAgain = 'answers';
 function nodeLine(was: MeshNode | undefined, { id, state, unseen }: MeshNode): Line | undefined {
   const who = `node ${id}`;
   if (was && was.state === state) {
-    // Whoever has ended does not answer.
+    // That a manager which has ended does not answer is no change.
     if (state === 'STOPPED' || state === 'GONE') return undefined;
     // Why it does not answer may be told in other words from one look to the next.
     const [answered, answers] = [was.unseen, unseen].map((why) => why === '' || why === notAskedYet);

@@ -223,7 +223,7 @@ export class LiveMesh implements AsyncDisposable {
     for (const [name, { address, manager }] of this.#others) {
       const now = managers.get(name);
       const isNamed = told.filter((one) => one.name === name).length > 1;
-      // One that has ended without a word is asked on: it may be another that has not heard of it.
+      // A manager that ended without a word is asked on: the manager that tells so may not have heard of its return.
       if (now && !now.stopped && now.address === address && !isNamed) continue;
       this.#others.delete(name);
       this.#followed.splice(this.#followed.indexOf(manager), 1);

@@ -46,7 +46,7 @@ export function meshThings(
 
 function nodesOf(told: readonly Told[], unasked: ReadonlyMap<string, string>): MeshNode[] {
   const asked = new Map(told.map((one) => [one.name, one]));
-  // Whoever answers knows more of the others than whoever does not.
+  // Managers that answer know more of the others than silent ones do.
   const order = told.toSorted((a, b) => Number(a.silent === '') - Number(b.silent === ''));
   const managers = new Map(order.flatMap(({ managers }) => managers.map((one) => [one.name, one])));
   const names = new Set([...managers.keys(), ...asked.keys()]);

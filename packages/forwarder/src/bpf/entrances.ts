@@ -53,7 +53,7 @@ export class Entrances {
         this.#programs.maps.setStrict(index, isStrict(name));
       }
     } catch (error) {
-      // It has gone already, which is an event, too.
+      // The device has gone already, which is an event, too.
       if (!(error instanceof NetlinkError)) throw error;
     }
   }

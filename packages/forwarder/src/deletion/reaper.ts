@@ -111,7 +111,7 @@ export class Reaper {
       // The thread has died; the next job gets another, and what it was to delete is asked for again by the manager.
       this.#lanes.delete(lane);
       if (error.kind === 'exhausted' && this.#lanes.size > 0) {
-        // It was never there: those that are do it too, only later.
+        // This worker never came up: the others do its work, only later.
         this.#most = this.#lanes.size;
         this.#gather(group, jobs);
       } else if (error.kind === 'exhausted') deleteHere(jobs);

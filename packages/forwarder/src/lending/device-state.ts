@@ -41,7 +41,7 @@ export function stateOf(link: Link, socket: RouteSocket, now: number): DeviceSta
         scope,
         ...(protocol > 0 ? { protocol } : {}),
         flags: flags & chosenFlags,
-        // It has been looked for already.
+        // Another holder of the address has been looked for already.
         nodad: family === 'ipv6',
         validLifetime: lifetimes.validLifetime,
         preferredLifetime: lifetimes.preferredLifetime,

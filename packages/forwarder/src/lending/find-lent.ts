@@ -45,7 +45,7 @@ function socketIn(namespace: Parameters<typeof openNamespace>[0]): RouteSocket |
     using opened = openNamespace(namespace);
     return RouteSocket.open(opened);
   } catch (error) {
-    // It has gone, or belongs to another user.
+    // The namespace has gone, or belongs to another user.
     if (error instanceof NamespaceError) return undefined;
     throw error;
   }

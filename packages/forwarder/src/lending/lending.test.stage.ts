@@ -99,7 +99,7 @@ export class Stage implements AsyncDisposable {
             ifalias,
             up: (flags as string[]).includes('UP'),
             addresses: (addresses as Record<string, unknown>[])
-              // It is derived from the hardware address.
+              // Link-local addresses are derived from the hardware address.
               .filter(({ scope }) => scope !== 'link')
               .map(({ local, peer, prefixlen, scope, label, broadcast }) => ({
                 ...{ local, address: peer, prefixlen, scope, label, broadcast },

@@ -99,7 +99,7 @@ function mendAddresses(device: Device, open: OpenPort, found: Differences): void
   const missing = [...wanted].filter((address) => !held.has(address));
   const hasLinkLocal = present.some(({ scope, family }) => scope === 'link' && family === 'ipv6');
   if (!hasLinkLocal && missing.some(isIPv6Prefix)) {
-    // It was made without IPv6.
+    // The device was made without IPv6.
     socket.setLink(device.index, { ipv6AddressGeneration: 'eui64' });
     addLinkLocal(device, port, socket);
   }

@@ -2,6 +2,7 @@
 // the kernel tells by which device it left.
 import { type forwarder as fw, NsmError, traitsOf } from '@nsm/api';
 import { EchoSocket, IpPrefix, NetlinkError } from '@nsm/netlink';
+import { explain } from '../explain.js';
 import { type OpenPort, peersOf } from '../port/open-port.js';
 import type { Device, OpenPorts } from '../port/wiring.js';
 import { ask, askAgainAfterMs, forgetNeighbour, pauseBetweenLooks } from './neighbour-probe.js';
@@ -60,11 +61,8 @@ async function tryPeer(
     const { type, device: by } = lookUp(device, open, peer, source);
     refuseOther(device, open, peer, type, by);
     if (error.code === 'EPERM') return;
-    throw new NsmError(
-      'dataplane',
-      `no packet leaves the ${device.side}'s pod for ${peer}: ${error.message}`,
-      error,
-    );
+    const { kind, message } = explain(error);
+    throw new NsmError(kind, `no packet leaves the ${device.side}'s pod for ${peer}: ${message}`, error);
   }
   const { type, device: by } = lookUp(device, open, peer, source);
   refuseOther(device, open, peer, type, by);

@@ -90,7 +90,7 @@ function noOtherNode(remote: string, type: RouteType): string {
   return `${remote} is an address of this node itself, so the other manager runs in the same network namespace, where it needs one of its own, or its --advertise is wrong`;
 }
 
-/** It may come yet, or again: by DHCP, or from another node that had it. */
+/** The address may come yet, or again: by DHCP, or from another node that had it. */
 function notHere(local: string): string {
   return `no device of this node has the address ${local}, which --tunnel-address names`;
 }

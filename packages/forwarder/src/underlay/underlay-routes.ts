@@ -25,7 +25,7 @@ function isTaken(socket: RouteSocket, address: string, connections: ReadonlySet<
   try {
     return connections.has(socket.routeTo(address).device);
   } catch {
-    // It has no way at all.
+    // The node has no route to the address.
     return false;
   }
 }

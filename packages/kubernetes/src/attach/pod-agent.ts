@@ -113,7 +113,7 @@ export class PodAgent implements NodePods {
     if (plugins === undefined && !isSameOnNode(dirname(folder))) {
       logger.warn(
         { folder },
-        'the folder has another path on the node: pods get no sockets from the device plugin',
+        'the node has another folder by this path, or none that is seen here: pods get no sockets from the device plugin',
       );
       return;
     }
@@ -181,10 +181,12 @@ export class PodAgent implements NodePods {
   }
 }
 
-/** Whether the first process of the node calls a folder by the same path. */
+/** Whether the first process of the node calls a folder by the same path. Its files are seen with CAP_SYS_PTRACE alone. */
 function isSameOnNode(folder: string): boolean {
-  const [own, theirs] = [folder, `/proc/1/root${folder}`].map((path) =>
-    statSync(path, { throwIfNoEntry: false }),
-  );
-  return own !== undefined && own.ino === theirs?.ino && own.dev === theirs.dev;
+  try {
+    const [own, theirs] = [folder, `/proc/1/root${folder}`].map((path) => statSync(path));
+    return own !== undefined && own.ino === theirs?.ino && own.dev === theirs.dev;
+  } catch {
+    return false;
+  }
 }

@@ -113,7 +113,7 @@ export class Signer {
     try {
       await this.#decide(request);
     } catch (error) {
-      // It has ended, or another signer was faster. What changes it comes again by the watch.
+      // The request has ended, or another signer was faster. Its changes come by the watch.
       if (error instanceof KubeError && (error.status === 404 || error.status === 409)) return;
       this.#logger.warn({ request: name, err: error }, 'a request for a certificate was not answered');
       setTimeout(() => this.#take(request), 5000).unref();

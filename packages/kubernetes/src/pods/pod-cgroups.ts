@@ -89,7 +89,7 @@ function foldersIn(folder: string): string[] {
       entry.isDirectory() ? [entry.name] : [],
     );
   } catch {
-    // It has gone, or may not be seen.
+    // The cgroup has gone, or may not be read.
     return [];
   }
 }

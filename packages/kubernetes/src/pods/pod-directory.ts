@@ -32,7 +32,7 @@ export class PodDirectory {
       if (event.type === 'added') this.#put(event.object);
       else if (event.type === 'deleted') this.#remove(event.object);
       else if (event.type === 'changed') {
-        // One of the same name may have taken its place while nobody looked.
+        // Another pod of the same name may have taken its place between two looks.
         if (uidOf(event.before) !== uidOf(event.object)) this.#remove(event.before);
         this.#put(event.object);
       } else if (event.type === 'synced') this.#tellAll();

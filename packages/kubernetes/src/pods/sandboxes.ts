@@ -102,7 +102,7 @@ function opened(pid: number): ProcessHandle | undefined {
   try {
     return openProcess(pid);
   } catch {
-    // It has ended.
+    // The process has ended.
     return undefined;
   }
 }

@@ -44,7 +44,7 @@ export class ClusterPolicy implements PolicyOrigin {
     this.#services = new Informer(this.#kube, serviceObjects, { namespace, logger });
   }
 
-  /** Nobody is served before the policy is known: a start waits for it, unless the one before is there. */
+  /** No pod is served before the policy is known: a start waits for it, unless the last policy was kept. */
   async start(): Promise<void> {
     const informers = [this.#policies, this.#services];
     for (const informer of informers) informer.start();
@@ -80,7 +80,7 @@ export class ClusterPolicy implements PolicyOrigin {
     this.#error = error;
     if (error === '' && !this.#kept) this.#keep();
     clearTimeout(this.#telling);
-    // One of all managers is the first; the others then see that it is written.
+    // The first of all managers writes the status; the others then see that it is written.
     this.#telling = setTimeout(() => void this.#tell(), Math.random() * spreadMs).unref();
   }
 
@@ -93,7 +93,7 @@ export class ClusterPolicy implements PolicyOrigin {
       if ([state, message, rules].every((word, index) => word === said[index])) continue;
       const { name, namespace = '' } = metadata;
       const change = { status: { state, message: message === '' ? null : message, rules } };
-      // It is for people to read; nothing depends on it.
+      // The status is for people to read; nothing depends on it.
       await this.#kube
         .patch(policyObjects, { name, namespace }, change, { subresource: 'status' })
         .catch(() => undefined);

@@ -117,7 +117,7 @@ export class WebhookAuthority {
       this.#key = key;
       return true;
     } catch {
-      // It is none of ours, or broken.
+      // The secret is not of this authority, or broken.
       return false;
     }
   }

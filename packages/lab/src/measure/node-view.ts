@@ -60,7 +60,7 @@ export class NodeView implements Disposable {
   }
 }
 
-// Nobody tells of these changes; a call over a unix socket costs less than a millisecond.
+// No watch tells of these changes; a call over a unix socket costs less than a millisecond.
 const askAgainAfterMs = 10;
 
 async function until(

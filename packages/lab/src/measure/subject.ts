@@ -38,7 +38,7 @@ export function subjectOf(
     client: connection.crossConnect?.client,
     endpoint: connection.crossConnect?.endpoint ?? half?.crossConnect?.endpoint,
   };
-  // The one that listens comes first.
+  // The application that listens comes first.
   const sides = [
     { place: endpoint, port: ports.endpoint },
     { place: client, port: ports.client },

@@ -32,7 +32,7 @@ export function missingApplications(applications: readonly Application[]): strin
 
 /**
  * Starts them, those that listen first, and waits until they carry packets.
- * One that fails is not told of: no packet comes through then. @throws the signal's reason
+ * An application that fails is not reported: no packet comes through then. @throws the signal's reason
  */
 export async function startApplications(
   applications: readonly Application[],
@@ -73,7 +73,7 @@ function start(application: Application, signal: AbortSignal): Running {
     : [process.execPath, [memifProgram, JSON.stringify({ parameters, mac, mtu, addresses })]];
   using namespace = openNamespace(`/run/netns/${place.namespace}`);
   const child = namespace.run(() =>
-    // They read their standard input, which ends with this process however it ends; and then they end.
+    // Applications end with their standard input, which ends with this process however it ends.
     spawn(command, args, {
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],

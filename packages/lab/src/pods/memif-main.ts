@@ -23,7 +23,7 @@ const device = route.link(tap.name)?.index ?? 0;
 route.setLink(device, { mtu, up: true, ...(mac ? { mac } : {}) });
 for (const address of addresses) route.addAddress(device, { address, nodad: true });
 process.once('SIGTERM', end);
-// Whoever started it has ended; /dev/null says nothing of that.
+// The end of standard input tells that the starter has ended; /dev/null says nothing of that.
 if (!fstatSync(0).isCharacterDevice()) process.stdin.once('end', end).resume();
 
 /** The peer is told. */

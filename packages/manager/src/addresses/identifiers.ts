@@ -23,7 +23,7 @@ export class Identifiers {
 
   /**
    * Reserves identifiers that are free here; the other manager takes the first of them that is free on its node too.
-   * They are drawn at random, so that managers that draw at the same moment rarely meet.
+   * Identifiers are drawn at random, so that managers that draw at the same moment rarely meet.
    * @throws NsmError `no-identifier` when the space is full.
    */
   propose(count: number): Reservation {

@@ -3,10 +3,12 @@ import { create } from '@bufbuild/protobuf';
 import {
   connect,
   InterfacePreference,
+  InterfaceSchema,
   InterfaceType,
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
   proxy,
+  TunnelSchema,
   TunnelType,
 } from '@nsm/api';
 import fc from 'fast-check';
@@ -170,5 +172,31 @@ describe('addresses of a request or record', () => {
       ...more,
     });
     expect(() => admitProxyRequest(asked)).toThrow(message);
+  });
+});
+
+describe('kinds of tunnel and interface that a later version has', () => {
+  const [seventh, seventeenth] = [7 as TunnelType, 17 as InterfaceType];
+  const asked = (tunnels: readonly TunnelType[], interfaces: readonly InterfaceType[]) =>
+    create(proxy.ProxyConnectionRequestSchema, {
+      requestId: 'pod-1',
+      networkServiceName: 'svc',
+      nseProviderName: 'e',
+      tunnelType: tunnels.map((type) => create(TunnelSchema, { type })),
+      interface: interfaces.map((type) => create(InterfaceSchema, { type })),
+    });
+
+  it('leave the others to agree on', () => {
+    const request = asked([seventh, TunnelType.GRE], [seventeenth, InterfaceType.KERNEL_INTERFACE]);
+    admitProxyRequest(request);
+    expect(request.tunnelType).toMatchObject([{ type: TunnelType.GRE }]);
+    expect(request.interface).toMatchObject([{ type: InterfaceType.KERNEL_INTERFACE }]);
+  });
+
+  it('are named where there is no other', () => {
+    expect(() => admitProxyRequest(asked([seventh], []))).toThrow(/tunnel type 7 is unknown; known: /);
+    expect(() => admitProxyRequest(asked([TunnelType.VXLAN], [seventeenth]))).toThrow(
+      /interface type 17 is unknown; known: /,
+    );
   });
 });

@@ -78,8 +78,10 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   admitName('nse_provider_name', request.nseProviderName);
   if (request.nseProviderNamespace !== '') admitName('nse_provider_namespace', request.nseProviderNamespace);
   if (request.clientManagerName !== '') admitName('client_manager_name', request.clientManagerName);
+  request.interface = knownOf(request.interface, interfaceNames);
   if (request.interface.length > 0) admitInterfaces(request.interface);
   admitLabels(request.labels);
+  request.tunnelType = knownOf(request.tunnelType, tunnelNames);
   admitLength('tunnel_type', request.tunnelType, maxTunnels);
   if (request.tunnelType.length === 0 && !request.interface.some(({ type }) => traitsOf(type).hasOwnWire))
     throw invalid('tunnel_type is empty: list the tunnel types your side can do');
@@ -115,6 +117,15 @@ export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
       );
     Object.assign(pair, { client: String(client), endpoint: String(endpoint), prefix: String(network) });
   }
+}
+
+/** A later version offers kinds that this one does not know: the rest is there to agree on, and where nothing is left all are told. */
+function knownOf<T extends { readonly type: number }>(
+  list: T[],
+  names: Readonly<Record<number, string>>,
+): T[] {
+  const known = list.filter(({ type }) => type in names);
+  return known.length > 0 ? known : list;
 }
 
 /** Writes its prefixes in one way. @throws NsmError `invalid` */
@@ -226,7 +237,7 @@ function admitSwitch({ parameters }: Interface, name: string): void {
     throw invalid(`interface parameter ${name} is ${quote(asked)}: it may be on or off`);
 }
 
-/** They are kept with the connection, and shown with it. */
+/** Parameters are kept with the connection, and shown with it. */
 function admitParameters(parameters: readonly (readonly [string, string])[]): void {
   admitLength('interface_parameters', parameters, maxParameters);
   for (const [key, value] of parameters) {

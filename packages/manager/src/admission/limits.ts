@@ -12,6 +12,8 @@ export interface Limits extends MemoryLimits {
   readonly endpoints: number;
   /** Bytes of their records, labels above all. */
   readonly endpointBytes: number;
+  /** Sockets that they are served from, to each of which the manager keeps a connection. A process needs one. */
+  readonly endpointSockets: number;
   /** Pairs of addresses that this manager has given out: one for each version of IP, and twice as many while a connection is replaced. */
   readonly addressPairs: number;
   /** Routes of its connections, on both sides. One side of one connection may have 16,384. */
@@ -35,6 +37,7 @@ export const defaultLimits: Limits = {
   connections: 1024,
   endpoints: 8192,
   endpointBytes: 4 << 20,
+  endpointSockets: 256,
   addressPairs: 4096,
   routes: 131_072,
   requests: 1024,

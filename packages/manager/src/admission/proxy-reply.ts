@@ -1,20 +1,25 @@
 // What another manager answers to a request for its half of a connection: judged like the answer of an endpoint, because that manager may
 // have been broken into. The addresses in it are judged with those of endpoints, in answer.ts.
+import { create } from '@bufbuild/protobuf';
 import {
   type ConnectionParameters,
+  ConnectionParametersSchema,
   type forwarder as fw,
   type Interface,
+  interfaceName,
   interfaceNames,
   maxRoutes,
   NsmError,
   type proxy,
   type Tunnel,
   traitsOf,
-  tunnelNames,
+  tunnelName,
 } from '@nsm/api';
 import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
+import type { AddressPair } from '../addresses/address-pools.js';
+import { agreedMtu, tunnelledMtu, wireMtu } from '../choice/mtu.js';
 import { quote } from '../untrusted-text.js';
-import { isHalfId } from './admission.js';
+import { addressesOf, isHalfId } from './admission.js';
 
 /** What the other manager was asked to choose from. */
 export interface Proposal {
@@ -22,6 +27,9 @@ export interface Proposal {
   readonly interfaces: readonly Interface[];
   readonly tunnels: readonly Tunnel[];
   readonly identifiers: readonly number[];
+  readonly pairs: readonly AddressPair[];
+  /** IP address at which the other manager was called. */
+  readonly calledAt: string;
 }
 
 export interface ProxyAnswer {
@@ -34,6 +42,8 @@ export interface ProxyAnswer {
   readonly chosen: Interface;
   /** Parameters for the client, not judged yet. */
   readonly told: ConnectionParameters;
+  /** Bytes of the largest packet of the pod. */
+  readonly mtu: number;
   /** What the endpoint's side reaches through the client beside its addresses: networks. */
   readonly clientSources: readonly string[];
 }
@@ -41,7 +51,11 @@ export interface ProxyAnswer {
 /** This node's end. */
 type AgreedTunnel = Pick<fw.TunnelEnd, 'type' | 'identifier' | 'local' | 'remote' | 'port'>;
 
-/** @throws NsmError `manager-refused` for an answer that lacks what a tunnel needs, or chooses what was not proposed. */
+/**
+ * What a manager of another make leaves out of its answer is as it was proposed: the interface that the client likes best, the pairs of
+ * addresses, the MTU that the tunnel carries, and the address at which the manager was called as its end of the tunnel.
+ * @throws NsmError `manager-refused` for an answer that names no tunnel identifier, or chooses what was not proposed.
+ */
 export function judgeProxyReply(
   manager: string,
   {
@@ -49,10 +63,10 @@ export function judgeProxyReply(
     endpointInterface,
     tunnel,
     halfId,
-    connectionParameters: told,
+    connectionParameters,
     clientSources,
   }: proxy.ProxyConnectionReply,
-  { interfaces, tunnels, identifiers }: Proposal,
+  { interfaces, tunnels, identifiers, pairs, calledAt }: Proposal,
 ): ProxyAnswer {
   const refuse = (why: string): never => {
     throw new NsmError(
@@ -60,22 +74,24 @@ export function judgeProxyReply(
       `manager ${quote(manager)} gave an answer that cannot be used: ${why}; do both managers run the same version?`,
     );
   };
-  const chosen = interfaces.find(({ type }) => type === named?.type);
-  if (!chosen) return refuse(`interface ${nameOf(interfaceNames, named?.type)} was not proposed`);
-  if (!told) return refuse('connection_parameters is missing');
+  const chosen = named ? interfaces.find(({ type }) => type === named.type) : interfaces[0];
+  if (!chosen) return refuse(`interface ${named ? interfaceName(named.type) : 'none'} was not proposed`);
   if (!isHalfId(halfId)) return refuse(`half_id ${quote(halfId)} is none`);
   if (endpointInterface && !(endpointInterface.type in interfaceNames))
-    return refuse(`endpoint_interface ${nameOf(interfaceNames, endpointInterface.type)} is unknown`);
+    return refuse(`endpoint_interface ${interfaceName(endpointInterface.type)} is unknown`);
   const wrong = clientSources.find((text) => !IpPrefix.parse(text));
   if (wrong !== undefined) return refuse(`client_sources ${quote(wrong)} is no network`);
   if (clientSources.length > 2 * maxRoutes)
     return refuse(`client_sources has ${clientSources.length} entries`);
+  const told = withOffered(connectionParameters ?? create(ConnectionParametersSchema), pairs);
   const common = { chosen, told, halfId, endpointInterface, clientSources };
-  if (traitsOf(chosen.type).hasOwnWire) return { ...common, tunnel: undefined };
+  if (traitsOf(chosen.type).hasOwnWire)
+    return { ...common, tunnel: undefined, mtu: agreedMtu(wireMtu(chosen), told.mtu) };
 
   const own = tunnels.find(({ type }) => type === tunnel?.type);
-  const { identifier = 0, address = '', port = 0 } = tunnel?.parameters ?? {};
-  if (!tunnel || !own) return refuse(`tunnel ${nameOf(tunnelNames, tunnel?.type)} was not proposed`);
+  const { identifier = 0, port = 0, mtu = 0 } = tunnel?.parameters ?? {};
+  const address = tunnel?.parameters?.address || calledAt;
+  if (!tunnel || !own) return refuse(`tunnel ${tunnel ? tunnelName(tunnel.type) : 'none'} was not proposed`);
   if (!identifiers.includes(identifier)) return refuse(`tunnel identifier ${identifier} was not proposed`);
   const end = IpPrefix.parseAddress(address);
   if (!end) return refuse(`tunnel address ${quote(address)} is not an IP address`);
@@ -83,9 +99,21 @@ export function judgeProxyReply(
   if (why !== '') return refuse(`tunnel address ${address} ${why}`);
   if (port > 65_535) return refuse(`tunnel port ${port} is none`);
   const local = own.parameters?.address ?? '';
-  return { ...common, tunnel: { type: tunnel.type, identifier, local, remote: end.address, port } };
+  const carried = Math.min(own.parameters?.mtu ?? 0, mtu || Number.POSITIVE_INFINITY);
+  return {
+    ...common,
+    mtu: agreedMtu(tunnelledMtu(carried, chosen, 0), told.mtu),
+    tunnel: { type: tunnel.type, identifier, local, remote: end.address, port },
+  };
 }
 
-function nameOf(names: Readonly<Record<number, string>>, type: number | undefined): string {
-  return type === undefined ? 'none' : (names[type] ?? `type ${type}`);
+function withOffered(told: ConnectionParameters, pairs: readonly AddressPair[]): ConnectionParameters {
+  const given = addressesOf(told);
+  if (told.peerAddresses.length > 0) return told;
+  const taken = given.length > 0 ? pairs.filter(({ client }) => given.includes(client)) : pairs;
+  return {
+    ...told,
+    addresses: given.length > 0 ? given : taken.map(({ client }) => client),
+    peerAddresses: taken.map(({ endpoint }) => IpPrefix.of(endpoint).address),
+  };
 }

@@ -11,6 +11,7 @@ const words: Readonly<Record<Counted, string>> = {
   connections: 'connections',
   endpoints: 'network services of endpoints',
   endpointBytes: 'bytes of advertised endpoints',
+  endpointSockets: 'sockets of endpoints (a process needs one, for all its network services)',
   addressPairs: 'address pairs',
   routes: 'routes of connections',
   requests: 'requests that wait',

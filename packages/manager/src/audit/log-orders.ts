@@ -14,7 +14,7 @@ export function logOrders({ courses, logThrottle, logger }: LogOrdersComponents)
     const { kind, error, subject, traceId: trace } = course;
     const ms = Math.round(course.durationMs * 10) / 10;
     if (kind === 'connect' && error) {
-      // Whoever is refused asks again and again.
+      // A client that is refused asks again and again.
       const news = logThrottle.isNews(`${subject.by} ${subject.service}`, error.message);
       logger[news ? 'info' : 'debug']({ ...subject, trace, ms, err: error }, 'request refused');
     } else if (kind === 'heal' && !error) logger.info({ ...subject, trace, ms }, 'healed');

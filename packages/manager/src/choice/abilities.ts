@@ -1,5 +1,5 @@
-// What the forwarder of this node can do. It is asked at the start, and again when it comes back: it may be another one by then.
-import { type InterfaceType, interfaceNames, tunnelNames } from '@nsm/api';
+// What the forwarder of this node can do. The forwarder is asked at the start, and again when it comes back: another forwarder may answer then.
+import { type InterfaceType, interfaceName, tunnelName } from '@nsm/api';
 import type { Logger } from 'pino';
 import type { Forwarder } from '../forwarder-client.js';
 import { MissingCapabilities } from './missing-capabilities.js';
@@ -37,12 +37,12 @@ export class Abilities {
     this.physical.clear();
     for (const { type, pools, missing } of interfaces) {
       this.physical.set(type, pools);
-      const name = interfaceNames[type] ?? `type ${type}`;
+      const name = interfaceName(type);
       if (this.#isNews(name, missing))
         logger.info({ type: name, missing }, `interface type ${availability(missing)} on this node`);
     }
     for (const type of new Set(tunnels.map((tunnel) => tunnel.type))) {
-      const name = tunnelNames[type] ?? `type ${type}`;
+      const name = tunnelName(type);
       const missing = this.missingCapabilities.tunnels.get(type) ?? '';
       if (this.#isNews(name, missing))
         logger.warn({ type: name, missing }, `tunnel type ${availability(missing)} on this node`);

@@ -81,7 +81,7 @@ export function* checksOf(
 }
 
 function checkProvider({ provider }: NetworkServiceEndpoint, trustedOnly: boolean): Check {
-  const who = `user ${provider?.uid ?? 'unknown'} provides it`;
+  const who = `${provider?.uid === 0 ? 'root' : `user ${provider?.uid ?? 'unknown'}`} provides it`;
   const passed = !trustedOnly || provider?.trusted === true;
   return {
     about: 'provider',

@@ -187,6 +187,11 @@ describe('chooseInterfaces', () => {
     );
     expect(agreed?.client.parameters?.interfaceParameters).toEqual({ name: 'client' });
     expect(agreed?.endpoint.parameters?.interfaceParameters).toEqual({ name: 'endpoint' });
+    const open = [withName(DEFAULT_INTERFACE, 'any')];
+    expect(chooseInterfaces(open, open, () => true)).toMatchObject({
+      client: { type: KERNEL_INTERFACE, parameters: { interfaceParameters: { name: 'any' } } },
+      endpoint: { type: KERNEL_INTERFACE, parameters: { interfaceParameters: { name: 'any' } } },
+    });
   });
 });
 
@@ -223,8 +228,8 @@ describe('tunnelable', () => {
     ]);
   });
   it('tells what is possible', () => {
-    expect(forwarder.list('locally')).toBe('KERNEL_INTERFACE');
-    expect(forwarder.list('tunnelled')).toBe('KERNEL_INTERFACE, MEM_INTERFACE');
+    expect(forwarder.list('locally')).toBe('kernel');
+    expect(forwarder.list('tunnelled')).toBe('kernel, mem');
   });
 });
 

@@ -5,7 +5,7 @@ import {
   InterfacePreference,
   InterfaceSchema,
   InterfaceType,
-  interfaceNames,
+  interfaceName,
   interfaceTypes,
   NsmError,
   type Tunnel,
@@ -42,10 +42,11 @@ export function chooseInterfaces(
 ): AgreedInterfaces | undefined {
   const { DEFAULT_INTERFACE } = InterfaceType;
   const listed = inOrderOfPreference(endpoint).filter(({ type }) => type !== DEFAULT_INTERFACE);
-  const open = endpoint.length === 0 || listed.length < endpoint.length;
+  const any =
+    endpoint.length === 0 ? create(InterfaceSchema) : endpoint.find(({ type }) => type === DEFAULT_INTERFACE);
   // Who leaves the choice open gets what the other side prefers.
   const theirs = listed.map(({ type }) => type);
-  const accepted = open ? [...theirs, ...interfaceTypes] : theirs;
+  const accepted = any ? [...theirs, ...interfaceTypes] : theirs;
   for (const wanted of inOrderOfPreference(client)) {
     const types = wanted.type === DEFAULT_INTERFACE ? [...theirs, ...interfaceTypes] : [wanted.type];
     for (const type of types) {
@@ -53,7 +54,8 @@ export function chooseInterfaces(
       const other = [...same, ...accepted].find((candidate) => joined(type, candidate));
       if (other === undefined) continue;
       const offered = listed.find((candidate) => candidate.type === other);
-      return { client: { ...wanted, type }, endpoint: offered ?? create(InterfaceSchema, { type: other }) };
+      const own = offered ?? (any && { ...any, type: other });
+      if (own) return { client: { ...wanted, type }, endpoint: own };
     }
   }
   return undefined;
@@ -135,7 +137,7 @@ export function chooseTunnel(
 export function interfaceList(interfaces: readonly Interface[]): string {
   const names = interfaces.map(({ type, parameters }) => {
     const { pool } = parameters?.interfaceParameters ?? {};
-    return `${interfaceNames[type] ?? `type ${type}`}${pool === undefined ? '' : ` of pool "${pool}"`}`;
+    return `${interfaceName(type)}${pool === undefined ? '' : ` of pool "${pool}"`}`;
   });
   return names.join(', ') || 'none';
 }

@@ -1,5 +1,5 @@
 // Which interface types the forwarder of this node can join: to each other, and to tunnels.
-import { type forwarder as fw, type InterfaceType, interfaceNames, TunnelType, traitsOf } from '@nsm/api';
+import { type forwarder as fw, type InterfaceType, interfaceName, TunnelType, traitsOf } from '@nsm/api';
 
 export class WiringMatrix {
   #joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[] = [];
@@ -38,7 +38,6 @@ export class WiringMatrix {
   /** For people: what joins two sides of one node, or a side and a tunnel. */
   list(where: 'locally' | 'tunnelled'): string {
     const { DEFAULT_TUNNEL } = TunnelType;
-    const name = (type: InterfaceType): string => interfaceNames[type] ?? `type ${type}`;
     const names = this.#joins
       .filter(({ client, tunnel }) =>
         where === 'locally'
@@ -46,7 +45,9 @@ export class WiringMatrix {
           : tunnel !== DEFAULT_TUNNEL || traitsOf(client).hasOwnWire,
       )
       .map(({ client, endpoint }) =>
-        where === 'tunnelled' || client === endpoint ? name(client) : `${name(client)} to ${name(endpoint)}`,
+        where === 'tunnelled' || client === endpoint
+          ? interfaceName(client)
+          : `${interfaceName(client)} to ${interfaceName(endpoint)}`,
       );
     return [...new Set(names)].join(', ') || 'nothing';
   }

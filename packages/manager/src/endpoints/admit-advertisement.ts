@@ -77,7 +77,7 @@ export async function admitAdvertisement(
     };
     const key = endpointKey(record);
     const verdict = components.gate.admitProvider(record);
-    // Whoever advertises the same again changes nothing, from whichever process.
+    // The same advertisement again changes nothing, from whichever process.
     const lasting = { ...record, provider: { ...provider, pid: 0 } };
     admitted.set(key, { key, record: lasting, listener, ruled: verdict });
   }

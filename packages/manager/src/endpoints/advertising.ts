@@ -19,7 +19,7 @@ import {
   admitAdvertisement,
 } from './admit-advertisement.js';
 import { logAdvertised, writeDown } from './endpoint-records.js';
-import { requireShare } from './endpoint-shares.js';
+import { requireShares } from './endpoint-shares.js';
 import { isExhausted } from './endpoint-socket.js';
 import { EndpointSockets } from './endpoint-sockets.js';
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.js';
@@ -75,12 +75,7 @@ export class Advertising {
       ...(uid === 0 ? [] : [`user ${uid}`]),
     ]);
     const { told } = await this.#turns.take([...new Set([...keys, ...holders])], async () => {
-      for (const listener of new Set(advertised.map((one) => one.listener)))
-        requireShare(
-          this.#components,
-          listener,
-          advertised.filter((one) => one.listener === listener),
-        );
+      requireShares(this.#components, advertised);
       for (const { record } of advertised) await this.#refuseTaken(record);
       const changed = advertised.filter((one) => !this.#isThere(one));
       await writeDown(this.#components, changed, atOnce);
@@ -185,7 +180,7 @@ export class Advertising {
   async #refuseTaken(record: NetworkServiceEndpoint): Promise<void> {
     const present = this.#components.endpoints.get(endpointKey(record))?.record;
     if (!present || present.socketLocation === record.socketLocation) return;
-    if (!(await isServed(present.socketLocation))) return;
+    if (!isServed(present.socketLocation)) return;
     throw new NsmError(
       'conflict',
       `endpoint ${quote(record.nseProviderName)} already provides ${quote(record.networkServiceName)} from ` +

@@ -1,57 +1,63 @@
-// How many endpoints a pod, or a user in all pods, may have, and how many bytes all managers keep of them.
+// How many endpoints a pod, or a user in all pods, may have, on how many sockets, and how many bytes all managers keep of them.
 import { toBinary } from '@bufbuild/protobuf';
 import { type NetworkServiceEndpoint, NetworkServiceEndpointSchema, type PeerCredentials } from '@nsm/api';
 import type { RuledLimit } from '@nsm/policy';
 import type { Shares } from '../admission/shares.js';
 import { ruledBy } from '../policy/gate.js';
+import { holderNames } from '../state/holder.js';
 import { isSameNamespace } from '../state/namespace-identity.js';
 import type { Advertised } from './admit-advertisement.js';
-import type { LocalEndpoints } from './local-endpoints.js';
+import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.js';
 
 export interface SharesComponents {
   readonly endpoints: LocalEndpoints;
   readonly shares: Pick<Shares, 'require'>;
 }
 
-/** @throws NsmError `overload` when these are more endpoints than the pod, or its user, may have. */
-export function requireShare(
-  { shares, endpoints }: SharesComponents,
-  listener: PeerCredentials,
+type Counts = Readonly<Record<'endpoints' | 'endpointBytes' | 'endpointSockets', number>>;
+
+/** @throws NsmError `overload` when these are more endpoints than a pod of theirs, or its user, may have. */
+export function requireShares(components: SharesComponents, advertised: readonly Advertised[]): void {
+  const wanted = new Set(advertised.map(({ key }) => key));
+  const had = [...components.endpoints].filter(([key]) => !wanted.has(key)).map(([, present]) => present);
+  // Those of one pod and user are one, however many sockets and processes they have.
+  const holders = new Map(advertised.map(({ listener }) => [holderNames(listener).join(), listener]));
+  for (const [name, holder] of holders) {
+    const own = advertised.filter(({ listener }) => holderNames(listener).join() === name);
+    requireShare(components, holder, had, own);
+  }
+}
+
+function requireShare(
+  { shares }: SharesComponents,
+  holder: PeerCredentials,
+  present: readonly LocalEndpoint[],
   advertised: readonly Advertised[],
 ): void {
-  const wanted = new Set(advertised.map(({ key }) => key));
-  const had = { pod: { count: 0, bytes: 0 }, user: { count: 0, bytes: 0 } };
-  for (const [key, { record, socket }] of endpoints) {
-    if (wanted.has(key)) continue;
-    const bytes = bytesOf(record);
-    const { namespace, uid } = socket.listener;
-    const holders = [
-      ...(isSameNamespace(namespace, listener.namespace) ? [had.pod] : []),
-      ...(uid === listener.uid ? [had.user] : []),
-    ];
-    for (const holder of holders) {
-      holder.count++;
-      holder.bytes += bytes;
-    }
-  }
-  const more = advertised.reduce((sum, { record }) => sum + bytesOf(record), 0);
-  const { pod, user } = had;
-  const least = (what: 'endpoints' | 'endpointBytes'): RuledLimit | undefined =>
-    advertised
-      .flatMap(({ ruled }) => ruledBy(ruled, what) ?? [])
+  const had = {
+    pod: countsOf(
+      present.filter(({ socket }) => isSameNamespace(socket.listener.namespace, holder.namespace)),
+    ),
+    user: countsOf(present.filter(({ socket }) => socket.listener.uid === holder.uid)),
+  };
+  const more = countsOf(advertised);
+  const open = new Set(present.map(({ record }) => record.socketLocation));
+  const opened = advertised.filter(({ record }) => !open.has(record.socketLocation));
+  const asked: Counts = { ...more, endpointSockets: countsOf(opened).endpointSockets };
+  for (const what of ['endpoints', 'endpointBytes', 'endpointSockets'] as const) {
+    const ruled: RuledLimit | undefined = advertised
+      .flatMap((one) => ruledBy(one.ruled, what) ?? [])
       .toSorted((one, other) => one.limit - other.limit)[0];
-  shares.require(
-    'endpoints',
-    listener,
-    { pod: pod.count, user: user.count },
-    { more: advertised.length, ruled: least('endpoints') },
-  );
-  shares.require(
-    'endpointBytes',
-    listener,
-    { pod: pod.bytes, user: user.bytes },
-    { more, ruled: least('endpointBytes') },
-  );
+    shares.require(what, holder, { pod: had.pod[what], user: had.user[what] }, { more: asked[what], ruled });
+  }
+}
+
+function countsOf(endpoints: readonly { readonly record: NetworkServiceEndpoint }[]): Counts {
+  return {
+    endpoints: endpoints.length,
+    endpointBytes: endpoints.reduce((sum, { record }) => sum + bytesOf(record), 0),
+    endpointSockets: new Set(endpoints.map(({ record }) => record.socketLocation)).size,
+  };
 }
 
 const measured = new WeakMap<NetworkServiceEndpoint, number>();

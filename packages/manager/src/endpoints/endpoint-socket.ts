@@ -10,7 +10,7 @@ import {
 } from '@nsm/api';
 import type { StepCall } from '@nsm/observe';
 import { oneLine, quote } from '../untrusted-text.js';
-import { connectTo, isSameProcess, listenerOf, processAt, reachTimeoutMs } from './socket-listener.js';
+import { connectTo, isSameProcess, listenerOf, processAt } from './socket-listener.js';
 
 /** Milliseconds within which an endpoint must answer a request. */
 const answerTimeoutMs = 5000;
@@ -19,6 +19,8 @@ const answerTimeoutMs = 5000;
  * because a process that dies may close its connections a moment before it stops to listen.
  */
 const lookAgainAfterMs = { first: 10, most: 250 };
+/** Milliseconds within which a process that accepts connections must speak gRPC. */
+const reachTimeoutMs = 2000;
 
 type Client = ServiceClient<typeof ep.EndpointConnection>;
 
@@ -37,7 +39,7 @@ export class EndpointSocket {
       connect: async () => {
         const pod = `network namespace ${listener.namespace?.inode ?? 0}`;
         floods.admit(pod);
-        const socket = await this.#connect();
+        const socket = this.#connect();
         floods.watch(socket, pod, ({ message }) => onDead(message));
         return socket;
       },
@@ -51,7 +53,7 @@ export class EndpointSocket {
   /**
    * Asks the endpoint for a connection.
    * @param name of the endpoint.
-   * @throws NsmError `endpoint-unreachable`, or `endpoint-refused` also for a reply without a namespace; the signal's reason.
+   * @throws NsmError `endpoint-unreachable`, or `endpoint-refused` also for a reply to another request or without a namespace; the signal's reason.
    */
   async request(
     name: string,
@@ -63,9 +65,10 @@ export class EndpointSocket {
       .catch((thrown: unknown) => {
         const error = NsmError.from(thrown);
         if (signal.aborted) throw error;
-        // An endpoint that is stopping resets its calls, which arrives as cancelled.
-        const silent = ['deadline', 'unavailable', 'cancelled'].includes(error.kind);
-        const why = error.kind === 'cancelled' ? 'it was stopped before it had answered' : error.message;
+        // An endpoint that stops at once resets its calls, which arrives as cancelled.
+        const stopped = error.kind === 'stopping' || error.kind === 'cancelled';
+        const silent = stopped || error.kind === 'deadline' || error.kind === 'unavailable';
+        const why = stopped ? 'it was stopped before it had answered' : error.message;
         throw new NsmError(
           silent ? 'endpoint-unreachable' : 'endpoint-refused',
           `endpoint ${quote(name)} on ${this.path}: ${why}`,
@@ -78,6 +81,15 @@ export class EndpointSocket {
         'endpoint-refused',
         `endpoint ${quote(name)} refuses: ${oneLine(reply.admissionError)}`,
       );
+    for (const [field, own, asked] of [
+      ['request_id', reply.requestId, request.requestId],
+      ['network_service_name', reply.networkServiceName, request.networkServiceName],
+    ] as const)
+      if (own !== '' && own !== asked)
+        throw new NsmError(
+          'endpoint-refused',
+          `endpoint ${quote(name)} answered another request: its reply is for ${field} ${quote(own)}, and it was asked for ${quote(asked ?? '')}`,
+        );
     if (reply.linuxNamespace === '')
       throw new NsmError('endpoint-refused', `endpoint ${quote(name)} named no linux_namespace in its reply`);
     return reply;
@@ -96,8 +108,8 @@ export class EndpointSocket {
   }
 
   /** Before a byte is sent, the process at the other end of this very connection is known to be the endpoint's. */
-  async #connect(): Promise<Socket> {
-    const socket = await connectTo(this.path);
+  #connect(): Socket {
+    const socket = connectTo(this.path);
     const listening = processAt(socket);
     if (isSameProcess(listening, this.listener)) return socket;
     socket.destroy();
@@ -112,9 +124,7 @@ export class EndpointSocket {
     const { signal } = this.#stop;
     let patienceMs = lookAgainAfterMs.most;
     for (let answeredAt = performance.now(); ; ) {
-      const looked = await listenerOf(this.path).catch((thrown: unknown) => {
-        if (!isExhausted(thrown)) throw thrown;
-      });
+      const looked = listenerUnlessExhausted(this.path);
       if (looked && !isSameProcess(looked, this.listener)) throw new Error(anothers(looked));
       const answered = await this.#channel.lost(patienceMs, signal).then(
         () => true,
@@ -132,6 +142,15 @@ export class EndpointSocket {
 
 function anothers({ pid }: PeerCredentials): string {
   return `its socket is another process's now (${pid})`;
+}
+
+function listenerUnlessExhausted(path: string): PeerCredentials | undefined {
+  try {
+    return listenerOf(path);
+  } catch (thrown) {
+    if (isExhausted(thrown)) return undefined;
+    throw thrown;
+  }
 }
 
 /** Whether a failure is this process's own, for want of descriptors or the like. */

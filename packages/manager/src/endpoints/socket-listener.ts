@@ -1,19 +1,13 @@
 // Which process listens on a unix socket, as the kernel tells of the very connection that is made to it.
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { connect as connectSocket, type Socket } from 'node:net';
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { descriptorOf, NsmError, type PeerCredentials } from '@nsm/api';
-import { peerCredentials, peerProcess } from '@nsm/netlink';
+import { connectWithoutDescriptors, openSocketFile, peerCredentials, peerProcess } from '@nsm/netlink';
 import type { Forwarder } from '../forwarder-client.js';
 
 export interface ListenerComponents {
   readonly forwarder: Pick<Forwarder, 'inspectNamespace'>;
 }
-
-/** Milliseconds within which a process must accept a connection on its socket. */
-export const reachTimeoutMs = 2000;
-
-/** O_PATH of linux/fcntl.h, which Node.js does not name. */
-const O_PATH = 0o10000000;
 
 /** By number, user and start; by number and user where neither process can be seen. */
 export function isSameProcess(one: PeerCredentials, other: PeerCredentials): boolean {
@@ -28,45 +22,24 @@ export function isSameProcess(one: PeerCredentials, other: PeerCredentials): boo
  * @param isAdvertised the socket was advertised by an endpoint, which is told what to do when no process listens.
  * @throws NsmError `endpoint-unreachable`, or `exhausted`
  */
-export async function connectTo(path: string, isAdvertised = false): Promise<Socket> {
-  const unreachable = ({ code, message }: NodeJS.ErrnoException): NsmError => {
-    const known = NsmError.from(Object.assign(new Error(message), { code }));
-    if (known.kind === 'exhausted') return known;
-    return new NsmError('endpoint-unreachable', whyNobody(path, code ?? message, isAdvertised));
-  };
-  // An abstract socket has no file.
-  if (path.startsWith('\0')) return await connected(path, unreachable);
-  let file: number;
+export function connectTo(path: string, isAdvertised = false): Socket {
   try {
-    file = openSync(path, O_PATH | constants.O_NOFOLLOW);
+    return new Socket({ fd: open(path) });
   } catch (thrown) {
-    throw unreachable(thrown as NodeJS.ErrnoException);
-  }
-  try {
-    if (fstatSync(file).isSymbolicLink()) throw unreachable(new Error('it is a symbolic link'));
-    return await connected(`/proc/self/fd/${file}`, unreachable);
-  } finally {
-    closeSync(file);
+    const known = NsmError.from(thrown);
+    if (known.kind === 'exhausted') throw known;
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    throw new NsmError('endpoint-unreachable', whyNobody(path, code ?? message, isAdvertised));
   }
 }
 
-async function connected(
-  path: string,
-  unreachable: (error: NodeJS.ErrnoException) => NsmError,
-): Promise<Socket> {
-  return await new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => {
-      socket.destroy();
-      reject(unreachable(error));
-    };
-    const socket = connectSocket(path, () => {
-      socket.setTimeout(0);
-      socket.off('error', fail);
-      resolve(socket);
-    });
-    socket.setTimeout(reachTimeoutMs, () => fail(new Error('no answer')));
-    socket.once('error', fail);
-  });
+function open(path: string): number {
+  const file = openSocketFile(path);
+  try {
+    return connectWithoutDescriptors(`/proc/self/fd/${file}`);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** The process at the other end of a connection, without its namespace. Nothing but a number when it has ended. */
@@ -78,8 +51,8 @@ export function processAt(socket: Socket): PeerCredentials {
 }
 
 /** As `connectTo`, for a look at the process that listens. */
-export async function listenerOf(path: string, isAdvertised = false): Promise<PeerCredentials> {
-  const socket = await connectTo(path, isAdvertised);
+export function listenerOf(path: string): PeerCredentials {
+  const socket = connectTo(path);
   try {
     return processAt(socket);
   } finally {
@@ -96,7 +69,7 @@ export async function identifyListener(
   path: string,
   isAdvertised = false,
 ): Promise<PeerCredentials> {
-  const socket = await connectTo(path, isAdvertised);
+  const socket = connectTo(path, isAdvertised);
   try {
     const fd = descriptorOf(socket);
     const credentials = peerCredentials(fd);
@@ -111,10 +84,17 @@ export async function identifyListener(
   }
 }
 
+/** Why a socket's file is not opened, for causes that do not say so themselves. */
+const reasons: Readonly<Record<string, string>> = {
+  ELOOP: 'it is a symbolic link, or leads through a link of /proc',
+  EPERM: 'its files are those of a user namespace, in which whoever looks for one may wait for ever',
+};
+
 function whyNobody(path: string, cause: string, isAdvertised: boolean): string {
   if (cause === 'EACCES')
     return `socket_location ${path}: this manager may not open it; give it to a group that the manager is in, with mode 0660`;
-  const nobody = `nobody answers on socket_location ${path}: ${cause}`;
+  const why = reasons[cause] ?? cause;
+  const nobody = `nobody answers on socket_location ${path}: ${why}`;
   if (!isAdvertised) return nobody;
   const advice = 'serve it before advertising, and name the socket itself, not a symbolic link to it';
   if (cause !== 'ENOENT') return `${nobody}; ${advice}`;
@@ -124,9 +104,11 @@ function whyNobody(path: string, cause: string, isAdvertised: boolean): string {
   );
 }
 
-export async function isServed(path: string): Promise<boolean> {
-  return await listenerOf(path).then(
-    () => true,
-    () => false,
-  );
+export function isServed(path: string): boolean {
+  try {
+    listenerOf(path);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,8 +1,8 @@
 // How long a packet takes through a connection, and beside it from node to node.
 
 import { randomBytes } from 'node:crypto';
-import { type admin, forwarder as fw, tunnelNames } from '@nsm/api';
-import { probeFrom, requireSender } from '../sender.js';
+import { type admin, forwarder as fw, NsmError, tunnelNames } from '@nsm/api';
+import { echoHeaders, probeFrom, requireSender } from '../sender.js';
 import type { Connection } from '../state/connection.js';
 import { wordsOf } from '../untrusted-text.js';
 import type { LookingComponents } from './components.js';
@@ -22,17 +22,20 @@ const markSize = 24;
 
 /**
  * A round of packets.
- * @param timeoutMs within which an answer counts.
- * @throws NsmError `not-found`, `dataplane` where this node has no device to send by.
+ * @param timeoutMs within which an answer counts. @param size bytes of the packet through the connection; 0: a small one.
+ * @throws NsmError `not-found`, `dataplane` where this node has no device to send by, `invalid` for a size that does not fit.
  */
 export async function pingConnection(
   components: LookingComponents,
   id: string,
   timeoutMs: number,
+  size: number,
 ): Promise<PingReport> {
   const connection = knownConnection(components, id);
   const [through, underlay] = await Promise.all([
-    throughConnection(components, connection, timeoutMs),
+    size > 0
+      ? packetOfSize(components, connection, timeoutMs, size)
+      : throughConnection(components, connection, timeoutMs),
     connection.crossConnect.tunnel && fromNodeToNode(components, connection, timeoutMs),
   ]);
   const lost = through.answered ? '' : await whereLost(components, connection, underlay);
@@ -65,6 +68,26 @@ export async function throughConnection(
   const echo = await ask(ECHO);
   if (echo.answered) return { from, to, method: 'ICMP', ...answerOf(echo) };
   return { from, to, method: resolution, ...answerOf(await ask(NEIGHBOUR)) };
+}
+
+/** ICMP alone: address resolution, the other way to an answer, has packets of one size. */
+async function packetOfSize(
+  { forwarder }: Pick<LookingComponents, 'forwarder'>,
+  connection: Connection,
+  timeoutMs: number,
+  size: number,
+): Promise<Leg> {
+  const sender = requireSender(connection);
+  const { side, port } = sender;
+  const least = echoHeaders(sender) + markSize;
+  if (size < least || size > port.mtu)
+    throw new NsmError('invalid', `a packet through this connection has ${least} to ${port.mtu} bytes`);
+  const payload = Buffer.alloc(size - echoHeaders(sender));
+  payload.set(randomBytes(markSize));
+  const method = fw.ProbeMethod.ECHO;
+  const echo = await probeFrom(forwarder, sender, connection, { timeoutMs, method, payload });
+  const [to = ''] = port.peerAddresses;
+  return { from: `${side} ${port.name}`, to, method: `ICMP, ${size} bytes`, ...answerOf(echo) };
 }
 
 /** ICMP; where that is not answered, a call of the other manager, whose own time counts, too. */

@@ -45,7 +45,7 @@ function resultOf({ error }: Course): 'accepted' | 'refused' | 'failed' {
   return error.kind === 'internal' || error.kind === 'cancelled' ? 'failed' : 'refused';
 }
 
-function readState(components: ServiceComponents, meters: ManagerMeters): void {
+async function readState(components: ServiceComponents, meters: ManagerMeters): Promise<void> {
   const { connections, registry, self, readiness, credentials } = components;
   meters.connections.reset();
   for (const connection of connections.values())
@@ -60,11 +60,12 @@ function readState(components: ServiceComponents, meters: ManagerMeters): void {
   const alive = others.filter((other) => other.alive).length;
   meters.peers.set({ alive: 'yes' }, alive);
   meters.peers.set({ alive: 'no' }, others.length - alive);
-  for (const need of needs) meters.ready.set({ need }, readiness.missing.has(need) ? 0 : 1);
   meters.policyError.set(components.source.error === '' ? 0 : 1);
   meters.auditLost.reset();
   meters.auditLost.inc(components.auditLog?.lost ?? 0);
   if (credentials) meters.certificateEnd.set(credentials.validUntil.getTime() / 1000);
+  const missing = await readiness.missing();
+  for (const need of needs) meters.ready.set({ need }, missing.has(need) ? 0 : 1);
 }
 
 async function readLimits({ forwarder, shares }: ServiceComponents, meters: ManagerMeters): Promise<void> {

@@ -103,7 +103,7 @@ export const managerMetrics = {
   ready: {
     type: 'gauge',
     name: 'nsm_manager_ready',
-    help: '1 for each need of the manager that is met: table, forwarder, registry, sockets.',
+    help: '1 for each need of the manager that is met: table, forwarder, registry, sockets, state.',
     labels: ['need'],
   },
   limit: {

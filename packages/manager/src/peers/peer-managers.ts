@@ -197,10 +197,10 @@ export class PeerManagers {
 
   #unheard({ manager, address }: Peer, error: NsmError, signal?: AbortSignal): NsmError {
     if (signal?.aborted) return error;
-    // A manager that is stopping resets its calls, which arrives as cancelled.
     if (error.kind === 'untrusted')
       return new NsmError('untrusted', `manager ${quote(manager)}: ${error.message}`, error);
-    if (error.kind !== 'unavailable' && error.kind !== 'deadline' && error.kind !== 'cancelled') return error;
+    // A manager that stops at once resets its calls, which arrives as cancelled.
+    if (!['unavailable', 'deadline', 'stopping', 'cancelled'].includes(error.kind)) return error;
     return new NsmError(
       'manager-unreachable',
       `manager ${quote(manager)} does not answer on ${address}: ${error.message}; is it running, and is TCP open between the nodes?`,

@@ -37,7 +37,7 @@ export async function askManager(
   const { requestId, networkServiceName } = request;
   const { course } = transaction;
   const manager = endpoint.networkServiceHost;
-  const { address, tunnels, interfaces } = await course.step('find the tunnels to its node', () =>
+  const { address, calledAt, tunnels, interfaces } = await course.step('find the tunnels to its node', () =>
     offerTo(components, manager, networkServiceName, attempt.interfaces),
   );
   const peer = { manager, address, connectionId: id };
@@ -97,7 +97,13 @@ export async function askManager(
       }),
   );
   return {
-    ...judgeProxyReply(manager, reply, { interfaces, tunnels, identifiers: reservation.identifiers }),
+    ...judgeProxyReply(manager, reply, {
+      interfaces,
+      tunnels,
+      identifiers: reservation.identifiers,
+      pairs,
+      calledAt,
+    }),
     peer,
     reservation,
     pairs,
@@ -107,6 +113,8 @@ export async function askManager(
 /** What this node offers the other: tunnels in its order, and the client's interfaces that they can bring there. */
 export interface Offered {
   readonly address: string;
+  /** IP address of the other manager. */
+  readonly calledAt: string;
   readonly tunnels: readonly Tunnel[];
   readonly interfaces: readonly Interface[];
 }
@@ -119,8 +127,8 @@ export async function offerTo(
   asked: readonly Interface[],
 ): Promise<Offered> {
   const address = components.peers.addressOf(manager);
-  const remote = await components.peers.resolve(manager, address);
-  const { tunnels, obstacles } = await tunnelsTowards(components, remote, service, () => true);
+  const calledAt = await components.peers.resolve(manager, address);
+  const { tunnels, obstacles } = await tunnelsTowards(components, calledAt, service, () => true);
   if (tunnels.length === 0 && !asked.every(({ type }) => traitsOf(type).hasOwnWire))
     throw new NsmError(
       'no-common-tunnel',
@@ -131,7 +139,7 @@ export async function offerTo(
         ),
     );
   const interfaces = tunnelable(asked, tunnels, components.abilities.wirings);
-  if (interfaces.length > 0) return { address, tunnels, interfaces };
+  if (interfaces.length > 0) return { address, calledAt, tunnels, interfaces };
   throw new NsmError(
     'no-common-interface',
     `the client asks for ${interfaceList(asked)}, and its node can join ${components.abilities.wirings.list('tunnelled')} to another node` +

@@ -50,11 +50,11 @@ export class Refusals {
     return this.#last.get(keyOf(pod, service));
   }
 
-  /** Of every pod, or of one; the latest first. Callers that gave up were not refused. */
+  /** Of every pod, or of one; the latest first. Of every pod without those whose caller gave up: nobody refused them. */
   recent(of?: NamespaceIdentity): KeptRefusal[] {
     const identity = of && identityOf(of);
     return [...this.#last.values()]
-      .filter(({ pod, error }) => error.kind !== 'cancelled' && (!of || identityOf(pod) === identity))
+      .filter(({ pod, error }) => (of ? identityOf(pod) === identity : error.kind !== 'cancelled'))
       .toReversed();
   }
 }

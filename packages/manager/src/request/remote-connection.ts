@@ -111,12 +111,12 @@ export async function connectRemotely(
 function judgeClientSide(
   { logger }: RequestComponents,
   { id, request, verdict }: Attempt,
-  { peer: { manager }, told, pairs }: ManagerAnswer,
+  { peer: { manager }, told, mtu: most, pairs }: ManagerAnswer,
 ): { readonly side: Side; readonly parameters: ConnectionParameters } {
   const { client, mtu, dnsServers, notes } = judgeAnswer(
     { kind: 'manager', name: manager },
     { client: told },
-    { pairs: [], mtu: { usual: told.mtu, most: told.mtu } },
+    { pairs: [], mtu: { usual: most, most } },
   );
   if (notes.length > 0) logger.info({ connection: id, peer: manager, notes }, 'answer put right');
   admitGiven(request.networkServiceName, verdict, {

@@ -34,6 +34,8 @@ export function adminService(components: ServiceComponents): ServiceImplementati
         },
         ...certificateOf(components),
         stateDir: components.places.stateDir,
+        stateStandIn: components.places.state === components.places.stateDir ? '' : components.places.state,
+        stateError: (await components.readiness.missing()).get('state') ?? '',
         listen: components.places.listen,
         registry: components.registry.url,
         registrySynced: components.registry.synced,
@@ -166,7 +168,7 @@ export function adminService(components: ServiceComponents): ServiceImplementati
 
     traceConnection: ({ id }, { signal }) => traceConnection(components, id, signal),
 
-    pingConnection: ({ id, timeoutMs }) => pingConnection(components, id, timeoutMs || 1000),
+    pingConnection: ({ id, timeoutMs, size }) => pingConnection(components, id, timeoutMs || 1000, size),
   };
 }
 

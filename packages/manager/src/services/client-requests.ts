@@ -8,7 +8,7 @@ import { establish } from '../request/establish.js';
 import { type Connection, newConnectionHash, type Owner, requestKey } from '../state/connection.js';
 import { type Holder, ownHolder } from '../state/holder.js';
 import type { ServiceComponents } from './components.js';
-import { fingerprintOf } from './fingerprint.js';
+import { fingerprintOf, inNormalForm } from './fingerprint.js';
 
 export interface ClientCall {
   readonly peer?: PeerCredentials | undefined;
@@ -84,7 +84,7 @@ async function requestConnection(
   const owner: Owner = { namespace: inode, ...(cookie ? { cookie } : {}), ...process, ...marks };
   const fingerprint = fingerprintOf(
     connect.ConnectionRequestSchema,
-    { ...request, linuxNamespace: '' },
+    inNormalForm({ ...request, linuxNamespace: '' }),
     { namespace: inode, ...process },
   );
   const signal = deadline(components.requestTimeoutMs, caller);

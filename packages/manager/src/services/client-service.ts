@@ -6,6 +6,7 @@ import {
   type Connection,
   detailOf,
   isClosed,
+  isKeyOf,
   isUp,
   namespaceOfOwner,
   requestKey,
@@ -35,11 +36,16 @@ export function clientService(
 
     async *watchConnections(_request, { peer, signal }) {
       const giveBack = components.shares.take('watches', callingHolder(components, peer));
+      const heard: Heard = new Map();
+      let synced = false;
       try {
         for await (const change of components.connections.watch(signal)) {
+          synced ||= change.kind === 'synced';
           if (
             change.kind === 'synced' ||
-            (isOwn(components.guard, change.connection, peer) && isCurrent(components, change))
+            (isOwn(components.guard, change.connection, peer) &&
+              isNews(heard, change, synced) &&
+              isCurrent(components, change))
           )
             yield clientEvent(change);
         }
@@ -69,8 +75,12 @@ async function closeOf(
 ): Promise<MessageInitShape<typeof connect.CloseConnectionReplySchema>> {
   const namespace = guard.namespaceOf(peer);
   const own = requestKey(namespace, requestId, service);
-  const others = guard.speaksForOthers(peer) ? connections.byRequest(requestId, service) : [];
-  const keys = new Set([own, ...others.map(({ key }) => key)]);
+  const keys = new Set([own]);
+  if (guard.speaksForOthers(peer)) {
+    for (const { key } of connections.byRequest(requestId, service)) keys.add(key);
+    // What is being made for the first time has no connection yet.
+    for (const key of reconciler.busyKeys()) if (isKeyOf(key, requestId, service)) keys.add(key);
+  }
   let closed = false;
   for (const key of keys)
     await reconciler.order(key, {
@@ -108,6 +118,26 @@ function isCurrent(
     .some(
       (other) => !isClosed(other) && (other.generation > generation ? ended : other.generation < generation),
     );
+}
+
+/** Of each connection by its id, whether a client has heard that it is there, or that it has ended. */
+type Heard = Map<string, 'life' | 'end'>;
+
+/**
+ * A connection that is being made is not there yet, and one that ends is told to have ended once, though it is removed later.
+ * @param synced false of connections that were there when the watch began.
+ */
+function isNews(heard: Heard, { kind, connection }: ChangeOfOne, synced: boolean): boolean {
+  const { id, phase } = connection;
+  const before = heard.get(id) ?? (synced ? 'nothing' : 'life');
+  if (kind === 'removed') heard.delete(id);
+  else if (isClosed(connection)) heard.set(id, 'end');
+  else if (phase.kind === 'CONNECTING' && before === 'nothing') return false;
+  else {
+    heard.set(id, 'life');
+    return true;
+  }
+  return before === 'life';
 }
 
 function isOwn(

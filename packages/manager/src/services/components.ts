@@ -19,8 +19,8 @@ export interface ServiceComponents extends Omit<RequestComponents, keyof SignalC
   readonly credentials: MachineCredentials | undefined;
   readonly intake: Intake;
   readonly courses: Courses;
-  /** Where the manager keeps its state, and HOST:PORT that the manager listens on. */
-  readonly places: Pick<ManagerOptions, 'stateDir' | 'listen'>;
+  /** Where the manager is to keep its state and where the manager does, and HOST:PORT that the manager listens on. */
+  readonly places: Pick<ManagerOptions, 'stateDir' | 'listen'> & { readonly state: string };
   /** Milliseconds a whole request may take. */
   readonly requestTimeoutMs: number;
   /** Resolves when what was there before the last restart has been looked for: endpoints, connections and their interfaces. */

@@ -22,7 +22,7 @@ export function endpointService(
         admitName('nse_provider_name', nseProviderName);
         for (const record of components.endpoints.matching(
           nseProviderName,
-          nseProviderNamespace,
+          nseProviderNamespace || 'default',
           networkServiceName,
         )) {
           components.endpoints.admitCaller(record, peer);

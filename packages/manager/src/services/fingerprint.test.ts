@@ -1,8 +1,8 @@
 // Requests that ask for the same have one fingerprint, others have another.
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { proxy } from '@nsm/api';
-import { expect, it } from 'vitest';
-import { fingerprintOf } from './fingerprint.js';
+import { connect, InterfacePreference, InterfaceType, proxy } from '@nsm/api';
+import { describe, expect, it } from 'vitest';
+import { fingerprintOf, inNormalForm } from './fingerprint.js';
 
 const schema = proxy.ProxyConnectionRequestSchema;
 type Selector = Record<string, string>;
@@ -35,4 +35,32 @@ it('depends on what is asked for, and for whom', () => {
     fingerprintOf(schema, request, { ...owner, namespace: 2 }),
   ];
   expect(new Set(prints).size).toBe(prints.length);
+});
+
+describe("a client's request", () => {
+  const { KERNEL_INTERFACE: KERNEL, MEM_INTERFACE: MEM } = InterfaceType;
+  const { FIRST, SECOND, NO_PREFERENCE } = InterfacePreference;
+  const print = (request: MessageInitShape<typeof connect.ConnectionRequestSchema>): string =>
+    fingerprintOf(
+      connect.ConnectionRequestSchema,
+      inNormalForm(create(connect.ConnectionRequestSchema, request)),
+    );
+  const [kernel, mem] = [
+    { type: KERNEL, preference: FIRST },
+    { type: MEM, preference: SECOND },
+  ];
+
+  it('asks for the same when a list has another order and the same preferences', () => {
+    expect(print({ interface: [mem, kernel] })).toBe(print({ interface: [kernel, mem] }));
+    const open = [kernel, mem].map((one) => ({ ...one, preference: NO_PREFERENCE }));
+    expect(print({ interface: open.toReversed() })).not.toBe(print({ interface: open }));
+  });
+
+  it('asks for the same when an empty message is left out', () => {
+    const parameters = { interfaceParameters: {} };
+    expect(print({ labels: {}, interface: [{ ...kernel, parameters }] })).toBe(
+      print({ interface: [kernel] }),
+    );
+    expect(print({ labels: { selector: { a: '' } } })).not.toBe(print({}));
+  });
 });

@@ -1,4 +1,4 @@
-// Whoever looks does not wait for a forwarder that hangs: that may be what is to be seen.
+// Operators do not wait for a forwarder that hangs: that may be what they are to see.
 import { NsmError, within } from '@nsm/api';
 
 /** Milliseconds. */

@@ -12,7 +12,10 @@ export function externalForwarder(channel: Channel): Forwarder {
       name,
       (...args: unknown[]) => {
         const reply = start(...args);
-        if (!(reply instanceof Promise)) return reply;
+        if (!(reply instanceof Promise)) {
+          const { signal } = (args[1] ?? {}) as { readonly signal?: AbortSignal };
+          return explained(reply as AsyncIterable<unknown>, channel, signal);
+        }
         return reply
           .catch(async (thrown: unknown) => {
             const error = explain(thrown, channel);
@@ -28,6 +31,21 @@ export function externalForwarder(channel: Channel): Forwarder {
     ];
   });
   return Object.fromEntries(calls) as Forwarder;
+}
+
+/** The replies of a call that may last. A forwarder that ends resets such calls, which arrives as cancelled. */
+async function* explained(
+  replies: AsyncIterable<unknown>,
+  channel: Channel,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<unknown> {
+  try {
+    yield* replies;
+  } catch (thrown) {
+    const { kind, message } = NsmError.from(thrown);
+    const isReset = kind === 'cancelled' && !signal?.aborted;
+    throw explain(isReset ? new NsmError('unavailable', message, thrown) : thrown, channel);
+  }
 }
 
 function explain(thrown: unknown, { address }: Channel): NsmError {

@@ -13,7 +13,7 @@ import {
   type ServerOptions,
   withPods,
 } from '@nsm/api';
-import { openerOf } from '@nsm/netlink';
+import { openerOf, refuseDescriptors } from '@nsm/netlink';
 import { audited } from '../audit/audited-writes.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { adminService } from '../services/admin-service.js';
@@ -110,7 +110,10 @@ export async function listenUnix(
   ] as const;
   for (const [file, mode, serving] of sockets) {
     const socket = join(runDir, file);
-    await serving.listenUnix(socket, { mode, identify: openerOf, onRemoved });
+    await serving.listenUnix(socket, {
+      ...{ mode, onRemoved },
+      ...{ prepare: refuseDescriptors, identify: openerOf },
+    });
     show(socket);
   }
   readiness.have('sockets');

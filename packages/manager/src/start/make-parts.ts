@@ -1,4 +1,4 @@
-// Every part of a manager, made of those before it and of its options. None of them has begun to do anything.
+// Every part of a manager, made of those before it and of its options. No part has begun to work yet.
 import { create } from '@bufbuild/protobuf';
 import { LogThrottle, SubjectSchema } from '@nsm/api';
 import { ownNamespace } from '@nsm/netlink';
@@ -63,6 +63,7 @@ export function makeParts(
     logger,
     stopping,
     recovered,
+    state,
   }: PartsComponents,
   options: ManagerOptions,
   stops: Stops,
@@ -184,7 +185,7 @@ export function makeParts(
     credentials,
     pods,
     intake: new Intake({ logger }),
-    places: options,
+    places: { ...options, state: state.path },
     requestTimeoutMs,
     recovered,
   };

@@ -25,6 +25,7 @@ export interface Foundations {
   readonly forwarder: Forwarder;
   /** As the forwarder told them. */
   readonly abilities: Abilities;
+  readonly state: StateFolder;
   /** Tells this node's network namespace from every other. */
   readonly nodeId: string;
 }
@@ -60,7 +61,7 @@ export async function openFoundations(
   store.admitManager(name);
   const forwarder = await openForwarder(options, state.path, stops);
   const abilities = new Abilities({ forwarder, logger });
-  return { source, auditLog, registry, store, forwarder, abilities, nodeId: await abilities.learn() };
+  return { source, auditLog, registry, store, forwarder, abilities, state, nodeId: await abilities.learn() };
 }
 
 async function openAuditLog(

@@ -1,7 +1,7 @@
-// What follows from a connection's name.
+// What follows from a connection's name, and how a reason is told.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { macOf } from './connection.js';
+import { macOf, withCause } from './connection.js';
 
 it('hardware addresses are local, of one device, another at each side, and not like IP behind a label', () => {
   fc.assert(
@@ -11,4 +11,9 @@ it('hardware addresses are local, of one device, another at each side, and not l
       expect(client).not.toBe(endpoint);
     }),
   );
+});
+
+it('says nothing twice in one reason', () => {
+  expect(withCause('gone', 'no endpoint')).toBe('gone; no endpoint');
+  expect(withCause('gone; no endpoint', 'no endpoint')).toBe('gone; no endpoint');
 });

@@ -32,13 +32,11 @@ export class ForeignMemory implements Disposable {
    */
   static map(fd: number, size: number): ForeignMemory {
     const object = `${size} bytes`;
-    // Only files in memory have seals, whether they may be sealed or not.
-    const text =
-      libc.fcntl(fd, F_GET_SEALS, 0) < 0
-        ? 'it is no file in memory'
-        : fstatSync(fd).size < size
-          ? 'it is smaller than announced'
-          : '';
+    const text = !isInMemory(fd)
+      ? 'it is no file in memory'
+      : fstatSync(fd).size < size
+        ? 'it is smaller than announced'
+        : '';
     if (text !== '') throw new NetlinkError(EINVAL, 'map memory of', object, { text });
     // Of huge pages only whole ones can be mapped.
     const page = fstatSync(fd).blksize;
@@ -55,4 +53,12 @@ export class ForeignMemory implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/**
+ * Whether a descriptor of another process is of a file in memory (tmpfs, hugetlbfs, memfd): such files alone have seals, whether they
+ * may be sealed or not. To be asked before anything else: where the other process is the file system, all else may wait for ever.
+ */
+export function isInMemory(fd: number): boolean {
+  return libc.fcntl(fd, F_GET_SEALS, 0) >= 0;
 }

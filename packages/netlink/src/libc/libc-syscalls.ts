@@ -34,6 +34,25 @@ export const fsopenProc = (): SystemResult => {
 export const fsmount = (context: number): SystemResult =>
   syscallNumbers(SYS_FSMOUNT, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID_NODEV_NOEXEC);
 
+const syscallOpen = define<[number, number, string, Uint8Array, number]>(
+  'long syscall(long number, long folder, const char *path, const void *how, unsigned long size)',
+);
+// As pidfd_open (Linux 5.6).
+const SYS_OPENAT2 = 437;
+/** linux/openat2.h: no link of /proc such as /proc/PID/root is passed. */
+export const RESOLVE_NO_MAGICLINKS = 0x02;
+/** The folder is the root, of absolute links as well. */
+export const RESOLVE_IN_ROOT = 0x10;
+export const AT_FDCWD = -100;
+/** openat2(2) without a mode: nothing is made. @param resolve RESOLVE_, or 0 */
+export const openBeneath = (folder: number, path: string, flags: number, resolve: number): SystemResult => {
+  // struct open_how: flags, mode, resolve.
+  const how = Buffer.alloc(24);
+  how.writeBigUInt64LE(BigInt(flags), 0);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
+  return syscallOpen(SYS_OPENAT2, folder, path, how, how.length);
+};
+
 const syscallBuffer = define<[number, number, Uint8Array, number]>(
   'long syscall(long number, long command, void *attributes, unsigned long size)',
 );

@@ -31,6 +31,7 @@ export const AF_INET = 2;
 export const AF_BRIDGE = 7;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
+export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_CLOEXEC: number = 0o2000000;
@@ -47,6 +48,8 @@ export const O_RDWR = 2;
 export const O_CREAT: number = 0o100;
 export const O_EXCL: number = 0o200;
 export const O_NONBLOCK: number = 0o4000;
+export const O_NOFOLLOW: number = 0o400000;
+export const O_PATH: number = 0o10000000;
 export const O_DIRECTORY: number = 0o200000;
 export const O_CLOEXEC: number = 0o2000000;
 export const CLONE_NEWNET = 0x40000000;
@@ -117,6 +120,8 @@ const AT_SYMLINK_FOLLOW = 0x400;
 export const linkFollowing = (path: string, newPath: string): SystemResult =>
   rawLinkat(AT_FDCWD, path, AT_FDCWD, newPath, AT_SYMLINK_FOLLOW);
 export const listen: Call<[fd: number, backlog: number]> = define('int listen(int fd, int backlog)');
+export const SHUT_RDWR = 2;
+export const shutdown: Call<[fd: number, how: number]> = define('int shutdown(int fd, int how)');
 export const accept: Call<[fd: number, address: null, length: null, flags: number]> = define(
   'int accept4(int fd, void *address, void *length, int flags)',
 );
@@ -127,6 +132,13 @@ export const connect: Call<[fd: number, address: Uint8Array, length: number]> = 
 /** fcntl(2) whose argument is a number. */
 export const fcntl: Call<[fd: number, command: number, argument: number]> = define(
   'int fcntl(int fd, int command, long argument)',
+);
+export const inotifyInit: Call<[flags: number]> = define('int inotify_init1(int flags)');
+export const inotifyAddWatch: Call<[fd: number, path: string, mask: number]> = define(
+  'int inotify_add_watch(int fd, const char *path, uint32_t mask)',
+);
+export const inotifyRemoveWatch: Call<[fd: number, watch: number]> = define(
+  'int inotify_rm_watch(int fd, int watch)',
 );
 export const eventfd: Call<[initial: number, flags: number]> = define(
   'int eventfd(unsigned int initial, int flags)',

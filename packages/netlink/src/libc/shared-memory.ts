@@ -23,13 +23,15 @@ export class SharedMemory implements Disposable {
   /** Of the first byte, in this process. */
   readonly address: number;
   readonly bytes: ArrayBuffer;
-  readonly #fd: number;
+  /** To be passed to another process. */
+  readonly fd: number;
+  readonly #isOwn: boolean;
   #mapped = true;
 
-  private constructor(fd: number, size: number) {
-    this.#fd = fd;
+  private constructor(fd: number, size: number, isOwn: boolean) {
+    this.fd = fd;
+    this.#isOwn = isOwn;
     const address = memory.mmap(null, size, PROT_READ_WRITE, MAP_SHARED, fd, 0);
-    if (address < 0) libc.close(fd);
     this.address = check(address, 'map shared memory of', `${size} bytes`);
     this.bytes = memory.viewOf(address, size);
   }
@@ -40,35 +42,29 @@ export class SharedMemory implements Disposable {
     try {
       check(memory.ftruncate(fd, size), 'size shared memory', `${name} to ${size} bytes`);
       check(libc.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 'seal shared memory', name);
+      return new SharedMemory(fd, size, true);
     } catch (error) {
       libc.close(fd);
       throw error;
     }
-    return new SharedMemory(fd, size);
   }
 
   /**
-   * Maps memory of another process and takes over its descriptor, also when it throws.
+   * Maps memory of another process; the descriptor stays the caller's.
    * @throws NetlinkError EINVAL when it is smaller than said, or its owner could take some of it away: then it is not
    * sealed against shrinking, or of huge pages, of which a hole may be impossible to fill again.
    */
   static map(fd: number, size: number): SharedMemory {
     const text = unsafe(fd, size);
-    if (text === '') return new SharedMemory(fd, size);
-    libc.close(fd);
+    if (text === '') return new SharedMemory(fd, size, false);
     throw new NetlinkError(EINVAL, 'map shared memory of', `${size} bytes`, { text });
-  }
-
-  /** To be passed to another process. */
-  get fd(): number {
-    return this.#fd;
   }
 
   close(): void {
     if (!this.#mapped) return;
     this.#mapped = false;
     memory.munmap(this.address, this.bytes.byteLength);
-    libc.close(this.#fd);
+    if (this.#isOwn) libc.close(this.fd);
   }
 
   [Symbol.dispose](): void {

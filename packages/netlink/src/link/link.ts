@@ -44,7 +44,7 @@ export interface Link {
   readonly data: LinkData | undefined;
   /** Undefined for devices without hardware address. */
   readonly mac: string | undefined;
-  /** The one burnt into the hardware; undefined for devices made of software. */
+  /** The address burnt into the hardware; undefined for devices made of software. */
   readonly permanentMac: string | undefined;
   /** Bytes. */
   readonly mtu: number;

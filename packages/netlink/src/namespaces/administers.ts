@@ -33,13 +33,14 @@ export function administers(pid: number, namespace: NetworkNamespace): boolean {
   try {
     if (!hasCapability('CAP_NET_ADMIN', pid)) return false;
     const own = statSync(`/proc/${pid}/ns/user`).ino;
-    return own === initialUserNamespace || own === ownerOf(namespace);
+    return own === initialUserNamespace || own === ownerOfNamespace(namespace.fd);
   } catch {
     return false;
   }
 }
 
-function ownerOf({ fd }: NetworkNamespace): number | undefined {
+/** The inode of the user namespace that owns a namespace; undefined where that is none of this process's, or of those in it. */
+export function ownerOfNamespace(fd: number): number | undefined {
   const owner = ioctlNumber(fd, NS_GET_USERNS, 0);
   if (owner < 0) return undefined;
   try {

@@ -7,7 +7,8 @@ const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const MSG_NOSIGNAL = 0x4000;
 const MAX_PATH = 107;
-const MAX_DESCRIPTORS = 8;
+/** SCM_MAX_FD: as many as come with one message. Those without room the kernel would close, in the thread that receives. */
+const MAX_DESCRIPTORS = 253;
 /** struct cmsghdr: length, level, type. */
 const CONTROL_HEADER = 16;
 const EAGAIN = 11;
@@ -22,26 +23,31 @@ export interface Packet {
   readonly descriptors: readonly number[];
 }
 
+/** Closes a descriptor that another process can make slow to close: one that it sent, or a socket in which some may still be. */
+export type LetGo = (fd: number) => void;
+
 /** One end of a connection, non-blocking. */
 export class UnixSocket implements Disposable {
   readonly fd: number;
+  readonly letGo: LetGo;
   readonly #receiver: libc.MessageReceiver;
   #open = true;
 
   /** Takes over a connected socket. @param size of the largest message, or piece of a stream, bytes. */
-  constructor(fd: number, size: number) {
+  constructor(fd: number, size: number, letGo: LetGo = libc.close) {
     this.fd = fd;
+    this.letGo = letGo;
     this.#receiver = new libc.MessageReceiver(size, CONTROL_HEADER + 4 * MAX_DESCRIPTORS);
   }
 
   /** @throws NetlinkError ENOENT, ECONNREFUSED: no process listens there; EACCES */
-  static connect(path: string, size: number, kind: UnixSocketKind = 'packets'): UnixSocket {
+  static connect(path: string, size: number, kind: UnixSocketKind = 'packets', letGo?: LetGo): UnixSocket {
     const fd = openSocket(kind);
     const address = addressOf(path);
     const result = libc.connect(fd, address, address.length);
     if (result < 0) libc.close(fd);
     check(result, 'connect to', path);
-    return new UnixSocket(fd, size);
+    return new UnixSocket(fd, size, letGo);
   }
 
   /** Of a stream whole or not at all. @throws NetlinkError EPIPE, ECONNRESET: the other side has gone; EAGAIN: it does not read */
@@ -67,12 +73,18 @@ export class UnixSocket implements Disposable {
     if (result === -EAGAIN) return 'nothing';
     const length = check(result, 'receive from', 'the other side');
     const descriptors = this.#descriptors();
-    return length === 0 ? undefined : { data: this.#receiver.data.subarray(0, length), descriptors };
+    if (length > 0) return { data: this.#receiver.data.subarray(0, length), descriptors };
+    // An empty message is no message.
+    for (const fd of descriptors) this.letGo(fd);
+    return undefined;
   }
 
+  /** The other side hears so at once, whenever the descriptor is closed. */
   close(): void {
-    if (this.#open) libc.close(this.fd);
+    if (!this.#open) return;
     this.#open = false;
+    libc.shutdown(this.fd, libc.SHUT_RDWR);
+    this.letGo(this.fd);
   }
 
   [Symbol.dispose](): void {
@@ -98,11 +110,13 @@ export class UnixSocket implements Disposable {
 /** A listening socket, non-blocking. */
 export class UnixListener implements Disposable {
   readonly fd: number;
+  readonly #letGo: LetGo;
   #open = true;
 
   /** @throws NetlinkError EADDRINUSE: there is something at that path */
-  constructor(path: string, kind: UnixSocketKind = 'packets') {
+  constructor(path: string, kind: UnixSocketKind = 'packets', letGo: LetGo = libc.close) {
     this.fd = openSocket(kind);
+    this.#letGo = letGo;
     const address = addressOf(path);
     const bound = libc.bind(this.fd, address, address.length);
     const result = bound < 0 ? bound : libc.listen(this.fd, 16);
@@ -113,11 +127,11 @@ export class UnixListener implements Disposable {
   /** The next connection, or undefined when none waits. */
   accept(size: number): UnixSocket | undefined {
     const fd = libc.accept(this.fd, null, null, libc.SOCK_CLOEXEC | libc.SOCK_NONBLOCK);
-    return fd < 0 ? undefined : new UnixSocket(fd, size);
+    return fd < 0 ? undefined : new UnixSocket(fd, size, this.#letGo);
   }
 
   close(): void {
-    if (this.#open) libc.close(this.fd);
+    if (this.#open) this.#letGo(this.fd);
     this.#open = false;
   }
 
@@ -132,7 +146,7 @@ function openSocket(kind: UnixSocketKind): number {
 }
 
 /** struct sockaddr_un. */
-function addressOf(path: string): Buffer {
+export function addressOf(path: string): Buffer {
   const bytes = Buffer.from(path);
   const ENAMETOOLONG = 36;
   if (bytes.length > MAX_PATH) throw new NetlinkError(ENAMETOOLONG, 'use socket', path);

@@ -55,7 +55,7 @@ export class ClaimWrites {
       } catch (error) {
         if (!isReason(error, 'AlreadyExists') || attempt === attempts) throw error;
       }
-      // It may be given back at this moment.
+      // The claim may be given back at this moment.
       const present = await find(this.#kube, leases, this.#placeOf(name));
       const first = present?.spec?.holderIdentity;
       if (first && (first !== holder || (await this.#renew(name)))) return first;

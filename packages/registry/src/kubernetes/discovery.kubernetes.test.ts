@@ -113,6 +113,13 @@ it('refuses objects that are no records, with words', async () => {
   await expect(
     kube.apply(managerObjects, { metadata, spec: { name: 'other', address: '10.0.0.1:5001' } }),
   ).rejects.toThrow('spec.name must be the name of the object');
+  for (const field of ['version', 'trustDomain'])
+    await expect(
+      kube.apply(managerObjects, {
+        metadata,
+        spec: { name: 'wrong', address: '10.0.0.1:5001', [field]: 'a b' },
+      }),
+    ).rejects.toThrow(`spec.${field}`);
   await expect(kube.apply(serviceObjects, { metadata, spec: { prefixes: ['10.0.0.0'] } })).rejects.toThrow(
     'a prefix must be like',
   );

@@ -146,7 +146,7 @@ export class KubernetesRegistry extends CachedRegistry {
           { subresource: 'status' },
         );
       } catch (error) {
-        // It ends at this moment.
+        // The object ends at this moment.
         if (!(error instanceof KubeError && error.reason === 'NotFound'))
           throw asRegistryError(this.url, error);
       }

@@ -7,7 +7,7 @@ import { labelValue, serviceName } from './object-names.js';
 
 /**
  * Makes the Service, or brings it to the address that the manager has now. Its addresses are written, and not selected: a manager
- * may be outside of the cluster. It ends with `owner`, the manager's object.
+ * may be outside of the cluster. The Service ends with `owner`, the manager's object.
  */
 export async function announce(
   kube: KubeClient,

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { connectionArgument } from '../../flags/connection-argument.js';
 import { flag, parseDuration } from '../../flags/flags.js';
 import type { BenchFlags } from './flags.js';
 
@@ -16,7 +17,7 @@ export function benchCommand(): Command {
         'thread sends it. The managers of both nodes open sockets in both pods for it, and take processors for as long: what a pod sends\n' +
         'itself meanwhile is slowed down. Both pods need a device.',
     )
-    .argument('<connection>', 'its id as `nsm get connections` shows it, or its request id')
+    .argument(...connectionArgument)
     .addOption(
       flag('--duration <duration>', 'time of each of the four measurements, 30s at most', {
         default: 2000,

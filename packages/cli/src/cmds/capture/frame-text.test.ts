@@ -1,5 +1,6 @@
+import { TunnelType } from '@nsm/api';
 import { expect, it } from 'vitest';
-import { frameText } from './frame-text.js';
+import { frameText, tunnelFrameText } from './frame-text.js';
 
 const frame = (...parts: string[]): Uint8Array => Buffer.from(['00'.repeat(12), ...parts].join(''), 'hex');
 const ipv4 = (protocol: string, payload: string, fragment = '0000'): string =>
@@ -23,3 +24,28 @@ it.each([
   ['something else', '1234', 'EtherType 0x1234'],
   ['half a packet', '080045', 'cut short'],
 ])('says of %s what it is', (_, bytes, text) => expect(frameText(frame(bytes))).toBe(text));
+
+const inner = frame(ipv4('01', '0800'));
+const carried = Buffer.from(inner).toString('hex');
+const ip = (protocol: string, payload: string): string =>
+  `0800${'4500000000000000'}40${protocol}0000${'c0000201'}${'c0000202'}${payload}`;
+
+it.each([
+  ['VXLAN', ip('11', `c00012b5${'00'.repeat(12)}`), '192.0.2.1:49152 > 192.0.2.2:4789 UDP, VXLAN 7: '],
+  [
+    'VXLAN_GRE',
+    ip('11', `c00012b6${'00'.repeat(12)}`),
+    '192.0.2.1:49152 > 192.0.2.2:4790 UDP, VXLAN_GRE 7: ',
+  ],
+  ['GRE', ip('2f', '00'.repeat(8)), '192.0.2.1 > 192.0.2.2 GRE, GRE 7: '],
+  ['MPLSoGRE', ip('2f', '00'.repeat(8)), '192.0.2.1 > 192.0.2.2 GRE, MPLSoGRE 7: '],
+  ['MPLSoUDP', ip('11', `c00019eb${'00'.repeat(8)}`), '192.0.2.1:49152 > 192.0.2.2:6635 UDP, MPLSoUDP 7: '],
+  ['MPLSoEthernet', `8847${'00'.repeat(4)}`, 'MPLS, MPLSoEthernet 7: '],
+] as const)('says what is in a frame of %s', (name, header, outside) =>
+  expect(tunnelFrameText(frame(header, carried), { type: TunnelType[name], identifier: 7 })).toBe(
+    `${outside}10.0.0.1 > 10.0.0.2 ICMP echo request`,
+  ),
+);
+
+it('says what a frame of a tunnel is that is cut short', () =>
+  expect(tunnelFrameText(Buffer.alloc(12), { type: TunnelType.VXLAN, identifier: 7 })).toBe('cut short'));

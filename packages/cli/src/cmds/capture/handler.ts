@@ -8,7 +8,7 @@ import { findConnection } from '../../managers/find-connection.js';
 import { CaptureFile } from './capture-file.js';
 import { filterProgram } from './compile-filter.js';
 import type { CaptureFlags, CaptureWord } from './flags.js';
-import { frameText } from './frame-text.js';
+import { frameText, tunnelFrameText } from './frame-text.js';
 
 /** Where packets go to. */
 interface Sink {
@@ -58,7 +58,7 @@ export async function runCapture(name: string, flags: CaptureFlags): Promise<voi
 
 function sinkOf(flags: CaptureFlags, connection: admin.Connection): Sink {
   return flags.write === undefined
-    ? lines(new Output(flags.json === true))
+    ? lines(new Output(flags.json === true), connection)
     : new CaptureFile(flags.write, connection, flags.snapLength ?? 0);
 }
 
@@ -99,7 +99,8 @@ function droppedText(points: readonly capture.Point[], dropped: readonly bigint[
 }
 
 /** A line for each packet. */
-function lines(output: Output): Sink {
+function lines(output: Output, { crossConnect }: admin.Connection): Sink {
+  const tunnel = crossConnect?.tunnel;
   let points: readonly capture.Point[] = [];
   return {
     async points(all) {
@@ -109,7 +110,7 @@ function lines(output: Output): Sink {
       for (const { point, timeNs, length, outgoing, data } of packets) {
         const { place = '', manager = '', interface: name = '' } = points[point] ?? {};
         const time = `${new Date(Number(timeNs / 1_000_000n)).toISOString().slice(0, -1)}${String(timeNs % 1_000_000n).padStart(6, '0')}Z`;
-        const text = frameText(data);
+        const text = place === 'underlay' && tunnel ? tunnelFrameText(data, tunnel) : frameText(data);
         if (output.json)
           output.value({
             time,

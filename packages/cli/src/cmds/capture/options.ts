@@ -2,7 +2,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
-import { flag, parseDuration, parseInteger } from '../../flags/flags.js';
+import { connectionArgument } from '../../flags/connection-argument.js';
+import { flag, parseDurationFrom, parseInteger } from '../../flags/flags.js';
 import { type CaptureFlags, type CaptureWord, captureWords } from './flags.js';
 
 export function captureCommand(): Command {
@@ -13,7 +14,7 @@ export function captureCommand(): Command {
         'They are captured at the client, the endpoint, the node (its end of a device in a pod) and the underlay (the packets of the\n' +
         "connection's tunnel, as they are between the nodes), on whichever node that is; all is all of these on both nodes.",
     )
-    .argument('<connection>', 'its id as `nsm get connections` shows it, or its request id')
+    .argument(...connectionArgument)
     .addOption(
       flag('--at <places>', `where: of ${captureWords.join(', ')}`, {
         list: true,
@@ -28,7 +29,9 @@ export function captureCommand(): Command {
     .addOption(
       flag('-c, --count <number>', 'end after so many packets', { parse: parseInteger(1, 1_000_000_000) }),
     )
-    .addOption(flag('--duration <duration>', 'end after this long', { parse: parseDuration }))
+    .addOption(
+      flag('--duration <duration>', 'end after this long', { parse: parseDurationFrom('1ms', '1440m') }),
+    )
     .addOption(
       flag('--snap-length <bytes>', 'keep so many bytes of each packet (default: all)', {
         parse: parseInteger(16, 65_535),

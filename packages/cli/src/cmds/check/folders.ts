@@ -89,18 +89,19 @@ export const folderChecks: readonly Check<FolderFacts>[] = [
           ),
         ),
   },
-  {
+  findingCheck<FolderFacts>({
     code: 'NSM0947',
     title: 'disk can be written to',
-    neededFor: 'records and sockets',
-    mend: '`mount -o remount,rw DIR`',
-    judge: ({ disks }) =>
+    neededFor: 'records and sockets: without them no connection is made, and what is there stays as it is',
+    mend: '`mount -o remount,rw DIR`; `df -h DIR` and `df -i DIR` say whether it is full; after a start with a copy: restart the manager',
+    well: () => undefined,
+    beyond: ({ disks }) =>
       disks
         .filter(({ readOnly }) => readOnly)
         .map(({ path }) =>
           broken(`the file system of ${path} is read-only`, `\`mount -o remount,rw ${path}\``),
         ),
-  },
+  }),
   findingCheck<FolderFacts>({
     code: 'NSM0948',
     title: 'forwarder',

@@ -1,5 +1,6 @@
 // Runs the groups of checks one after the other, and tells what came of each.
 import { writeFileSync } from 'node:fs';
+import { NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { exitStatus } from '../../exit-status.js';
 import { allGroups } from './all-groups.js';
@@ -41,10 +42,16 @@ async function statusOf(
   return asked && !(await context.managerIfAny()) ? exitStatus.unreachable : exitStatus.ok;
 }
 
+/** @throws NsmError `invalid` for a group by name that --pre leaves out: that nothing was looked at is no success. */
 function chosen({ only, pre }: CheckFlags): readonly Group[] {
-  return allGroups.filter(
-    ({ name, needsManager }) => (only.length === 0 || only.includes(name)) && !(pre && needsManager),
-  );
+  const named = allGroups.filter(({ name }) => only.length === 0 || only.includes(name));
+  const [left] = pre ? named.filter(({ needsManager }) => needsManager) : [];
+  if (left && only.length > 0)
+    throw new NsmError(
+      'invalid',
+      `checks of "${left.name}" ask a manager, which --pre does without: leave out --pre`,
+    );
+  return named.filter(({ needsManager }) => !(pre && needsManager));
 }
 
 function jsonOf(all: readonly Checked[]): object {

@@ -155,6 +155,16 @@ export const kernelChecks: readonly Check<KernelFacts>[] = [
     judge: ({ nft }) =>
       nft ? well(`nft is ${nft}`) : warning('no command nft: gateways here cannot translate addresses'),
   },
+  tried(
+    'NSM0916',
+    'SO_PASSRIGHTS',
+    'keeping a pod from holding up the manager by a descriptor that takes its time to close',
+    {
+      probe: 'refusedDescriptors',
+      mend: 'Linux 6.16 or later; before it, let only pods that are trusted with that come to client.sock and endpoint.sock',
+      level: 'warning',
+    },
+  ),
 ];
 
 export const kernelGroup: Group = group<KernelFacts>({

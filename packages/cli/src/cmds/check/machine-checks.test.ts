@@ -16,6 +16,7 @@ const kernel: KernelFacts = {
   probes: {
     namespace: '',
     peerProcess: '',
+    refusedDescriptors: '',
     namespaceOfSocket: '',
     ownerOfNamespace: '',
     packetSocket: '',

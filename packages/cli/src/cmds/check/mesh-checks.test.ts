@@ -57,6 +57,7 @@ const network: NetworkFacts = {
   hostAddresses: ['10.0.0.1'],
   ownAddresses: ['127.0.0.1', '10.0.0.1'],
   sameNetwork: true,
+  thereToo: 'nsenter --net=/proc/7/ns/net nsm check',
   peers: [peer],
 };
 const withPeer = (change: Partial<PeerFacts>): Partial<NetworkFacts> => ({ peers: [{ ...peer, ...change }] });
@@ -66,7 +67,13 @@ describe('checks of the network', () => {
     ['an address of no device', 'NSM0950', { hostAddresses: ['192.0.2.9'] }, 'warning', /192\.0\.2\.9/],
     ['a name that does not resolve', 'NSM0950', { hostAddresses: [] }, 'broken', /does not resolve/],
     ['a loopback address', 'NSM0950', { hostAddresses: ['127.0.0.1'] }, 'broken', /each machine itself/],
-    ['another network namespace', 'NSM0956', { sameNetwork: false }, 'untried', /another network namespace/],
+    [
+      'another network namespace',
+      'NSM0956',
+      { sameNetwork: false },
+      'untried',
+      /another network namespace .* `nsenter --net=\/proc\/7\/ns\/net nsm check`/,
+    ],
     [
       'a manager that does not answer',
       'NSM0951',

@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import { type admin, splitHostPort } from '@nsm/api';
 import { IpPrefix, NetlinkError, RouteSocket } from '@nsm/netlink';
+import { ownCommand } from '../../own-command.js';
 import type { StatusView } from '../status/status-view.js';
 import type { Outcome } from './check.js';
 import type { CheckContext, ManagerAnswers } from './check-context.js';
@@ -15,6 +16,8 @@ export interface NetworkFacts extends ManagerAnswers {
   readonly ownAddresses: readonly string[];
   /** This process is in the network namespace of the node's tunnels. */
   readonly sameNetwork: boolean;
+  /** The command that checks from within that namespace. */
+  readonly thereToo: string;
   readonly peers: readonly PeerFacts[];
 }
 
@@ -49,6 +52,7 @@ export async function readNetworkFacts(context: CheckContext): Promise<NetworkFa
     hostAddresses: await addressesOf(host),
     ownAddresses: ownAddresses(),
     sameNetwork,
+    thereToo: `nsenter --net=/proc/${(await context.daemon()) ?? 'PID'}/ns/net ${ownCommand('nsm check', context.flags.runDir)}`,
     peers: await readPeers(context, view, sameNetwork),
   };
 }

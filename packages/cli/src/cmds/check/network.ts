@@ -17,8 +17,8 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     title: 'own address',
     neededFor: 'other managers and the far ends of tunnels, which send there',
     mend: '`ip -br addr` shows the addresses of this node; start the manager with `--advertise ADDRESS:PORT`',
-    judge: ({ view, host, hostAddresses, ownAddresses, sameNetwork }) => {
-      if (!sameNetwork) return elsewhere();
+    judge: ({ view, host, hostAddresses, ownAddresses, sameNetwork, thereToo }) => {
+      if (!sameNetwork) return elsewhere(thereToo);
       if (hostAddresses.length === 0) return broken(`${host}, which --advertise names, does not resolve`);
       const loopback = hostAddresses.every((one) => /^(127\.|::1$)/.test(one));
       if (loopback && view.managers.length > 1)
@@ -95,9 +95,9 @@ export const networkChecks: readonly Check<NetworkFacts>[] = [
     title: 'underlay MTU',
     neededFor: 'large packets: what is too large for the way disappears without a word, and TCP stalls',
     mend: '`ip link set DEVICE mtu BYTES`, or for one node: `ip route change ADDRESS dev DEVICE mtu lock BYTES`',
-    judge: ({ peers, sameNetwork, findings }) => {
+    judge: ({ peers, sameNetwork, thereToo, findings }) => {
       if (peers.length === 0) return undefined;
-      const measured = sameNetwork ? peers.map(mtuOutcome) : [elsewhere()];
+      const measured = sameNetwork ? peers.map(mtuOutcome) : [elsewhere(thereToo)];
       // What is measured says as much and more of a way that is too narrow.
       if (measured.some(({ level }) => level === 'broken')) return measured;
       return [...foundAs('NSM0956', findings), ...measured];
@@ -183,8 +183,10 @@ function mtuOutcome({ manager, mtu }: PeerFacts): Outcome {
   );
 }
 
-function elsewhere(): Outcome {
-  return untried('this process is in another network namespace than the manager; run nsm check there');
+function elsewhere(thereToo: string): Outcome {
+  return untried(
+    `this process is in another network namespace than the manager; \`${thereToo}\` looks from there`,
+  );
 }
 
 function inWords(ms: number): string {

@@ -7,9 +7,9 @@ export interface ProcessFacts {
   /** In words: `the forwarder (process 12)`. */
   readonly who: string;
   readonly uid: number;
-  /** It is in the user namespace that all others are in. */
+  /** The process is in the user namespace that contains all others. */
   readonly initialUsers: boolean;
-  /** It sees the processes of the whole machine. */
+  /** The process sees the processes of the whole machine. */
   readonly initialProcesses: boolean;
   /** 0: none, 1: strict, 2: a filter. */
   readonly seccomp: number;

@@ -23,7 +23,7 @@ export function summaryOf(output: Output, all: readonly Checked[]): string {
   const count = (level: Level): number => all.filter((one) => one.level === level).length;
   const [wrong, warnings, untried] = [count('broken'), count('warning'), count('untried')];
   const parts = [
-    `${count('well')} checks are well`,
+    count('well') === 1 ? '1 check is well' : `${count('well')} checks are well`,
     ...(warnings > 0 ? [output.paint('yellow', `${warnings} with a warning`)] : []),
     ...(wrong > 0 ? [output.paint('red', `${wrong} broken`)] : []),
     ...(untried > 0 ? [`${untried} not tried`] : []),

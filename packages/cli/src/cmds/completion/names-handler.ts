@@ -32,7 +32,10 @@ async function namesOf(kind: NameKind, runDir: string): Promise<string[]> {
       );
     case 'connections':
       return await withAdmin(runDir, async (admin) =>
-        (await admin.listConnections({}, { timeoutMs })).connections.map(({ id }) => id),
+        (await admin.listConnections({}, { timeoutMs })).connections.flatMap(({ id, requestId }) => [
+          requestId,
+          id,
+        ]),
       );
     case 'members':
       return (await import('@nsm/lab')).labMembers();

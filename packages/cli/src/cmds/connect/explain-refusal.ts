@@ -34,12 +34,17 @@ export async function explained(error: NsmError, service: string, flags: Connect
   try {
     const asked = { ...flags, from: ownNamespace(), as: ownUser() };
     const view = await withAdmin(flags.runDir, (admin) => askExplanation(admin, service, asked, patienceMs));
-    const lines = shortLines(view, aboutChoice.has(error.kind) ? '' : error.message);
+    // Where nothing was answered, the manager knows what was being waited for.
+    const past = error.kind === 'deadline' ? view.problems.filter(({ refuses }) => !refuses) : [];
+    const lines = [
+      ...past.map(({ what }) => what),
+      ...shortLines(view, aboutChoice.has(error.kind) ? '' : error.message),
+    ];
     if (lines.length === 0) return error;
     const explained = [...lines, `see all: ${explainCommand(service, flags)}`];
     return Object.assign(new NsmError(error.kind, error.message, error), { explained, ...shortened(error) });
   } catch (thrown) {
-    // Nobody provides the service: it says which name was probably meant.
+    // No endpoint provides the service: the explanation says which name was probably meant.
     const instead = NsmError.from(thrown);
     return instead.kind === 'no-endpoint' && error.kind === 'no-endpoint' ? instead : error;
   }

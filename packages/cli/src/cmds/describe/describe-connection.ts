@@ -9,19 +9,12 @@ import {
 } from '@nsm/views/connection-view';
 import { ageText, mendNarrow, millisecondsText, orderText, roundTripText, stateText } from '@nsm/views/texts';
 import type { AdminClient } from '../../managers/admin-client.js';
-import { notFound } from './not-found.js';
+import { namedConnections } from '../../managers/find-connection.js';
 
 export async function describeConnection(admin: AdminClient, output: Output, name: string): Promise<void> {
   const views = (await admin.listConnections({})).connections.map(connectionView);
-  const found = views.filter((view) => view.id === name || view.requestId === name);
-  if (found.length === 0)
-    throw notFound(
-      'connection',
-      name,
-      views.map(({ id }) => id),
-    );
   const compared = await Promise.all(
-    found.map(async (view) => ({ ...view, ...(await differencesOf(admin, view)) })),
+    namedConnections(views, name).map(async (view) => ({ ...view, ...(await differencesOf(admin, view)) })),
   );
   if (output.json) return output.value(compared.length === 1 ? compared[0] : compared);
   compared.forEach((view, index) => {

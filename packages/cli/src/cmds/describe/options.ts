@@ -11,7 +11,7 @@ export function describeCommand(): Command {
     .description('Tells all that the manager of this node knows about one thing.')
     .usage('manager | service NAME | endpoint NAME | connection ID | tunnel [options]')
     .addArgument(kindArgument(describeKinds, 'kind of thing'))
-    .argument('[name]', 'its name, or the id of a connection')
+    .argument('[name]', 'its name; of a connection its id, how that begins, or its request id')
     .addOption(runDirFlag())
     .addOption(jsonFlag())
     .addHelpText(

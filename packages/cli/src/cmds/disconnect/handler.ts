@@ -4,6 +4,7 @@ import { NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { disconnect } from '@nsm/sdk';
 import { withAdmin } from '../../managers/admin-client.js';
+import { findConnection } from '../../managers/find-connection.js';
 import type { DisconnectFlags } from './flags.js';
 
 export async function disconnectByKey(
@@ -19,11 +20,13 @@ export async function disconnectByKey(
   else output.line(`there was no connection to ${service} with request id ${requestId}: nothing to do`);
 }
 
-export async function disconnectById(id: string, flags: DisconnectFlags): Promise<void> {
+/** @param name as `findConnection` takes it. */
+export async function disconnectById(name: string, flags: DisconnectFlags): Promise<void> {
   const output = new Output(flags.json === true);
-  const reply = await withAdmin(flags.runDir, (admin) =>
-    admin.closeConnection({ id }, { timeoutMs: flags.timeout }),
-  );
+  const { id, reply } = await withAdmin(flags.runDir, async (admin) => {
+    const { id } = await findConnection(admin, name);
+    return { id, reply: await admin.closeConnection({ id }, { timeoutMs: flags.timeout }) };
+  });
   if (!reply.accepted) throw NsmError.fromAdmissionError(reply.admissionError, 'not-found');
   if (output.json) output.value({ id, closed: true });
   else output.line(`closed connection ${id}`);

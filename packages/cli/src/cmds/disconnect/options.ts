@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { podUid } from '../../config.js';
 import { examples } from '../../examples.js';
 import { jsonFlag, netnsFlag, runDirFlag, timeoutFlag } from '../../flags/common-flags.js';
+import { connectionArgument } from '../../flags/connection-argument.js';
 import { flag } from '../../flags/flags.js';
 import type { DisconnectFlags } from './flags.js';
 
@@ -15,7 +16,7 @@ export function disconnectCommand(): Command {
     .usage('SERVICE --request-id ID [options]\n       nsm disconnect --id CONNECTION [options]')
     .argument('[service]', 'name of the network service')
     .addOption(flag('--request-id <id>', 'the id it was connected with (default: POD_UID)'))
-    .addOption(flag('--id <connection>', 'id of the connection as `nsm get connections` shows it'))
+    .addOption(flag('--id <connection>', connectionArgument[1]))
     .addOption(netnsFlag())
     .addOption(runDirFlag())
     .addOption(timeoutFlag())

@@ -41,7 +41,7 @@ function showProgress(client: AdminClient, progress: Output): Disposable {
         progress.clear();
         progress.draft(`draining: ${here.size} of ${most} connections are here yet`);
       }
-      // Whoever cannot follow drains all the same.
+      // A drain goes on without its progress.
     })().catch(() => undefined);
   return {
     [Symbol.dispose]: () => {

@@ -94,8 +94,9 @@ function printPod(
     if (!isUp(one)) printCommand(`nsm describe connection ${id}`);
   }
   for (const one of refusals) {
-    const { service, time, what, code } = one;
-    const refused = `${requestText(one)} was refused ${ageText(time, now)} ago: ${what} (${code})`;
+    const { service, time, what, code, givenUp } = one;
+    const end = givenUp ? 'was given up by its caller' : 'was refused';
+    const refused = `${requestText(one)} ${end} ${ageText(time, now)} ago: ${what} (${code})`;
     output.item(`${output.mark('broken')} `, `${output.paint('bold', service)}: ${refused}`);
     printExplained(output, one, what);
     printCommand(`nsm explain ${service} --from ${from}`);
@@ -109,7 +110,11 @@ function printExplained(
   { explanation, notExplained }: Partial<Explained>,
   said: string,
 ): void {
-  if (notExplained && !said.includes(notExplained)) output.item('  ', notExplained);
+  // Not twice what the refusal has said.
+  const news = notExplained?.startsWith(said)
+    ? notExplained.slice(said.length).replace(/^; /, '')
+    : notExplained;
+  if (news && !said.includes(news)) output.item('  ', news);
   if (!explanation) return;
   const { plan } = explanation;
   const lines = plan ? [`now it would be connected to ${wayText(plan)}`] : shortLines(explanation, said);

@@ -9,7 +9,7 @@ const blockBytes = 512;
 const [maxName, maxPrefix] = [100, 155];
 
 export class Archive {
-  /** Nobody takes what is added: the disk is full, or the reader of a pipe has gone. */
+  /** What is added is lost: the disk is full, or the reader of a pipe has gone. */
   isBroken = false;
   readonly #folder: string;
   readonly #time: Date;

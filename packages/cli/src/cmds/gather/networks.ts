@@ -33,7 +33,7 @@ export function* podNetworks(
       const network = meshIn(socket, isOurs);
       if (network) yield [name, network];
     } catch {
-      // It has gone, or is not to be entered.
+      // The namespace has gone, or may not be entered.
     }
   }
 }

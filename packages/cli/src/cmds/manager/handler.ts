@@ -62,7 +62,7 @@ export async function runManager(flags: ManagerFlags, forwarderThread: Worker | 
     insecureOperators: flags.insecureOperators ?? false,
     logger,
   });
-  await using _health = await healthOf(flags.metricsListen, () => manager.readiness.missing, metrics);
+  await using _health = await healthOf(flags.metricsListen, () => manager.readiness.missing(), metrics);
   await manager.start();
   await aborted(signal);
   logger.info('stopping');

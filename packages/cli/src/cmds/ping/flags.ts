@@ -6,6 +6,8 @@ export interface PingFlags {
   readonly count?: number;
   /** Milliseconds between two rounds. */
   readonly interval: number;
+  /** Bytes of the packet through the connection; undefined: a small one. */
+  readonly size?: number;
   /** Milliseconds within which an answer counts. */
   readonly timeout: number;
 }

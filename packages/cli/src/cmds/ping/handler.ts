@@ -9,7 +9,7 @@ import type { PingFlags } from './flags.js';
 import { summaryOf } from './summary.js';
 
 export async function runPing(name: string, flags: PingFlags): Promise<void> {
-  const { runDir, json, count = Number.POSITIVE_INFINITY, interval, timeout } = flags;
+  const { runDir, json, count = Number.POSITIVE_INFINITY, interval, timeout, size = 0 } = flags;
   const output = new Output(json === true);
   const signal = interrupted();
   const times: (number | undefined)[] = [];
@@ -19,7 +19,7 @@ export async function runPing(name: string, flags: PingFlags): Promise<void> {
     for (let round = 0; round < count && !signal.aborted; round++) {
       if (round > 0) await pause(interval, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) break;
-      const reply = await client.pingConnection({ id, timeoutMs: timeout }, { timeoutMs: 30_000 });
+      const reply = await client.pingConnection({ id, timeoutMs: timeout, size }, { timeoutMs: 30_000 });
       times.push(reply.through?.answered ? reply.through.roundTripMs : undefined);
       if (reply.lost !== '') lost = reply.lost;
       if (output.json) output.value(viewOf(round + 1, reply));

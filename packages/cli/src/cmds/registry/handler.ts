@@ -28,6 +28,10 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
     onCrowd: (error) => logger.warn({ err: error }, 'connections are refused'),
   });
   metrics?.add(countRegistry(registry, (listener) => server.onCall(listener)));
+  const missing = async (): Promise<ReadonlyMap<string, string>> => {
+    const refusal = await state.refusal();
+    return new Map(refusal === '' ? [] : [['state', refusal]]);
+  };
   await registry.start();
   try {
     server.add(wire.Registry, registry.service);
@@ -36,7 +40,7 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
       ...(credentials ? { credentials } : {}),
       ...(joining ? { other: joining } : {}),
     });
-    await using _health = await healthOf(flags.metricsListen, () => new Map(), metrics);
+    await using _health = await healthOf(flags.metricsListen, missing, metrics);
     logger.info({ listen, store, stateDir }, 'ready');
     await aborted(signal);
   } finally {

@@ -19,8 +19,8 @@ export function absences({ managers, endpoints, connections }: StatusView): Abse
     const names = away.filter(({ stopped }) => stopped === wanted).map(({ name }) => name);
     const [first] = names;
     if (first === undefined) return [];
-    const who = `${names.length === 1 ? 'manager' : 'managers'} ${abbreviatedList(names)} of ${managers.length}`;
-    return [{ names, what: `${who} ${how}`, toDo: toDo(first) }];
+    const what = `${names.length} of ${managers.length} managers ${how}: ${abbreviatedList(names)}`;
+    return [{ names, what, toDo: toDo(first) }];
   };
   return [
     ...told(

@@ -72,6 +72,18 @@ describe('findings of a status', () => {
 
   it.each<[string, Partial<StatusView>, string, RegExp]>([
     ['a forwarder that is away', { forwarderError: 'no forwarder at /x' }, 'broken', /no forwarder at \/x/],
+    [
+      'a state folder that cannot be written',
+      { state: { folder: '/s', error: 'nothing can be written to /s: full', standIn: '' } },
+      'broken',
+      /^nothing can be written to \/s: full; connections go on/,
+    ],
+    [
+      'a copy in place of the state folder',
+      { state: { folder: '/s', error: '', standIn: '/run/nsm/state-dir' } },
+      'warning',
+      /\/s could not be written at the start: a copy in \/run\/nsm\/state-dir stands in/,
+    ],
     ['a silent registry', { registrySynced: false }, 'broken', /registry embedded: does not answer/],
     [
       'an expired certificate',
@@ -108,7 +120,7 @@ describe('findings of a status', () => {
       'a manager that ended without a word',
       { managers: [aliveManager, { ...aliveManager, name: 'node-b', alive: false }] },
       'warning',
-      /manager node-b of 2/,
+      /1 of 2 managers ended without a word: node-b/,
     ],
     [
       'refused requests',
@@ -131,7 +143,7 @@ describe('findings of a status', () => {
   it('names a pod that was refused in the last ten minutes, once, and how to see why', () => {
     const refused = (service: string, agoMs: number) => ({
       ...{ pod: 'web', service, requestId: 'r', labels: {}, interfaces: ['kernel'], code: 'NSM0202' },
-      ...{ what: 'no endpoint fits', time: new Date(now - agoMs).toISOString() },
+      ...{ what: 'no endpoint fits', givenUp: false, time: new Date(now - agoMs).toISOString() },
     });
     const refusals = [refused('vpn', 12_000), refused('dns', 60_000), refused('old', 601_000)];
     expect(findingsOf(view({ tunnelTypes: [working], refusals }), now)).toEqual([

@@ -40,6 +40,7 @@ export function findingsOf(view: StatusView, now: number, runDir: string = defau
 
 /** In the order in which an operator would mend: a later part may be wrong only because an earlier one is. */
 const looks: readonly (readonly [code: FindingCode, look: Look])[] = [
+  ['NSM0947', state],
   ['NSM0948', forwarder],
   ['NSM0960', certificate],
   ['NSM0970', registry],
@@ -56,6 +57,7 @@ const looks: readonly (readonly [code: FindingCode, look: Look])[] = [
 ];
 
 export type FindingCode =
+  | 'NSM0947'
   | 'NSM0948'
   | 'NSM0953'
   | 'NSM0956'
@@ -69,6 +71,27 @@ export type FindingCode =
   | 'NSM0983'
   | 'NSM0984'
   | 'NSM0992';
+
+function state({ state: { folder, error, standIn } }: StatusView): Found[] {
+  if (error !== '')
+    return [
+      {
+        level: 'broken',
+        what: `${error}; connections go on, but none is made`,
+        toDo: error.includes('EROFS')
+          ? `mount -o remount,rw ${folder}`
+          : `free space: df -h ${folder}; df -i ${folder}`,
+      },
+    ];
+  if (standIn === '') return [];
+  return [
+    {
+      level: 'warning',
+      what: `the state folder ${folder} could not be written at the start: a copy in ${standIn} stands in for it`,
+      toDo: 'see that it can be written, then restart the manager, which brings the copy back',
+    },
+  ];
+}
 
 function forwarder({ forwarderError }: StatusView): Found[] {
   if (forwarderError === '') return [];

@@ -43,6 +43,13 @@ export interface StatusView {
   readonly policy: string;
   readonly policyError: string;
   readonly auditLost: number;
+  readonly state: {
+    readonly folder: string;
+    /** Why nothing can be written to it, or to what stands in for it; '' when it can. */
+    readonly error: string;
+    /** A copy that is used because the folder could not be written at the start; ''. */
+    readonly standIn: string;
+  };
   readonly limits: readonly { readonly name: string; readonly limit: number; readonly refused: number }[];
   readonly interfaceTypes: readonly CapabilityView[];
   readonly tunnelTypes: readonly TunnelCapabilityView[];
@@ -81,6 +88,7 @@ export function statusView({
     policy,
     policyError,
     auditLost: Number(status.auditLost),
+    state: { folder: status.stateDir, error: status.stateError, standIn: status.stateStandIn },
     limits: status.limits.map(({ name, limit, refused }) => ({ name, limit, refused })),
     interfaceTypes: (capabilities?.interfaces ?? []).map(interfaceCapabilityView),
     tunnelTypes: tunnelCapabilityViews(capabilities?.tunnels ?? []),

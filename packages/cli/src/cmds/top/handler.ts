@@ -44,7 +44,8 @@ function print(output: Output, rates: readonly RateView[]): void {
   const total = (read: (rate: RateView) => number): string =>
     bitRate(rates.reduce((sum, rate) => sum + read(rate), 0));
   output.home();
-  output.line(
+  output.item(
+    '',
     `${new Date().toISOString().slice(11, 19)}  ${counted(rates.length, 'connection')}  ` +
       `received ${total(({ receivedBits }) => receivedBits)}  sent ${total(({ sentBits }) => sentBits)}`,
   );

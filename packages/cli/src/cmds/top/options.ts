@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
-import { flag, parseDuration, parseInteger } from '../../flags/flags.js';
+import { flag, parseDurationFrom, parseInteger } from '../../flags/flags.js';
 import { orders, type TopFlags } from './flags.js';
 
 export function topCommand(): Command {
@@ -16,7 +16,7 @@ export function topCommand(): Command {
       flag('--interval <duration>', 'time between two looks', {
         default: 1000,
         defaultText: '1s',
-        parse: parseDuration,
+        parse: parseDurationFrom('10ms', '60m'),
       }),
     )
     .addOption(flag('-c, --count <number>', 'end after so many looks', { parse: parseInteger(1, 1_000_000) }))

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
+import { connectionArgument } from '../../flags/connection-argument.js';
 import type { TraceFlags } from './flags.js';
 
 export function traceCommand(): Command {
@@ -12,7 +13,7 @@ export function traceCommand(): Command {
         'largest size and shows each device that they pass, on both nodes, where they got lost, and why as far as it can be told.\n' +
         'Ends with status 1 when one got lost.',
     )
-    .argument('<connection>', 'its id as `nsm get connections` shows it, or its request id')
+    .argument(...connectionArgument)
     .addOption(runDirFlag())
     .addOption(jsonFlag())
     .addHelpText(

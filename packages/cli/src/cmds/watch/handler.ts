@@ -31,12 +31,12 @@ export async function runWatch({ only, runDir, json }: WatchFlags): Promise<void
           for (const news of known.newsOf(watchView(event))) print(output, news);
         }
       });
-      // One that stops says so.
+      // A manager that stops ends its watches with an error.
       if (!signal.aborted) throw new NsmError('internal', 'the manager ended the watch');
     } catch (thrown) {
       if (signal.aborted) return;
       const error = NsmError.from(thrown);
-      // One that was never there may be the wrong one; what is refused now is refused again.
+      // A manager that never answered may be the wrong one, and a refusal comes again.
       if (!wasThere || !passes.has(error.kind)) throw thrown;
       if (following) print(output, awayView(error.message, new Date()));
       following = false;

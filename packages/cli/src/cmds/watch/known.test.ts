@@ -26,11 +26,13 @@ describe('a watch', () => {
   it('tells everything the first time', () => {
     const known = new Known();
     known.begin();
-    expect(told(known, manager('a'), manager('b'), synced, manager('b', 'changed'))).toEqual([
+    const later = [manager('b', 'changed'), manager('c')];
+    expect(told(known, manager('a'), manager('b'), synced, ...later)).toEqual([
       'present a',
       'present b',
       'synced',
       'changed b',
+      'added c',
     ]);
   });
 
@@ -40,7 +42,7 @@ describe('a watch', () => {
     told(known, manager('same'), manager('other'), manager('gone'), manager('before', 'removed'), synced);
     known.begin();
     const again = [manager('same'), manager('other', 'present', false), manager('new'), synced];
-    expect(told(known, ...again)).toEqual(['changed other', 'present new', 'removed gone', 'synced']);
+    expect(told(known, ...again)).toEqual(['changed other', 'added new', 'removed gone', 'synced']);
   });
 
   it('keeps in mind what it knows when the break comes before everything was told again', () => {

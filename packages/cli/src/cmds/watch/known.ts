@@ -6,6 +6,8 @@ export class Known {
   readonly #last = new Map<string, WatchView>();
   /** Things that are there after a break, while they are being told of again. Undefined: all has been told. */
   #again: Set<string> | undefined;
+  /** All that there was at the beginning has been told: whatever comes is new. */
+  #complete = false;
 
   /** From now on everything that there is comes again. */
   begin(): void {
@@ -14,14 +16,18 @@ export class Known {
 
   /** What is news of an event, in order. */
   *newsOf(event: WatchView): Generator<WatchView> {
-    if (event.kind === 'synced') yield* this.#missing(event);
+    if (event.kind === 'synced') {
+      yield* this.#missing(event);
+      this.#complete = true;
+    }
     const name = nameOf(event);
     if (name === undefined) return yield event;
     const before = this.#last.get(name);
     this.#again?.add(name);
     if (event.kind === 'removed') this.#last.delete(name);
     else this.#last.set(name, event);
-    if (event.kind !== 'present' || !before) return yield event;
+    if (event.kind !== 'present') return yield event;
+    if (!before) return yield this.#complete ? { ...event, kind: 'added' } : event;
     if (contentOf(before) !== contentOf(event)) yield { ...event, kind: 'changed' };
   }
 

@@ -24,8 +24,8 @@ const kindWords = new Map<number, WatchKind>([
   [SYNCED, 'synced'],
 ]);
 
-/** `away`: the manager does not answer; `synced`: all that there is has been told, for the first time or again. */
-export type WatchKind = 'present' | 'changed' | 'removed' | 'synced' | 'away';
+/** `present`: it was there when the watch began; `added`: it came since; `away`: the manager does not answer; `synced`: all that there is has been told, for the first time or again. */
+export type WatchKind = 'present' | 'added' | 'changed' | 'removed' | 'synced' | 'away';
 
 export interface WatchView {
   readonly kind: WatchKind;

@@ -92,7 +92,8 @@ function optionsFor(width: number): uPlot.Options {
     height,
     legend: { show: false },
     cursor: { show: false },
-    padding: [6, 4, 0, 0],
+    // On the right half of a time's width, whose middle is at its tick.
+    padding: [6, 26, 0, 0],
     scales: { y: { range: (_, __, most) => [0, Math.max(1000, most * 1.1)] } },
     axes: [
       { ...axis, size: 20, space: 90, values: '{HH}:{mm}:{ss}' },

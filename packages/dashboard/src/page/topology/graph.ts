@@ -133,7 +133,7 @@ function endpointChips(
       isTroubled,
     });
   }
-  // One that has gone while its clients have not yet.
+  // An endpoint that has gone before its clients.
   for (const { endpoint, service } of connections) {
     const name = `${endpoint.namespace}/${endpoint.name}`;
     if (ids.has(name) || endpoint.name === '') continue;

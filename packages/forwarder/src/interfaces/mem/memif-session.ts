@@ -1,10 +1,10 @@
 // One control connection of a memif: from the first message to the rings, in either role, and to the end.
 import { InterfaceType, withFallbacks } from '@nsm/api';
-import { libc, SharedMemory, type UnixSocket } from '@nsm/netlink';
+import { SharedMemory, type UnixSocket } from '@nsm/netlink';
 import { makeEventfd, requireEventfd, takeDescriptor } from '../tap/event-fd.js';
 import { largestFrame } from '../tap/frame-sizes.js';
 import { type MemoryShare, takeOwn } from '../tap/memory-shares.js';
-import type { Queues, Session } from '../tap/session.js';
+import { messagesAtOnce, type Queues, type Session } from '../tap/session.js';
 import { decodeMessage, encodeMessage, type MemifMessage, maxRegions } from './memif-messages.js';
 import { MemifReceiveQueue, MemifSendQueue, type Queue } from './memif-queues.js';
 import { MemifRing, ringBytes } from './memif-ring.js';
@@ -44,7 +44,8 @@ export class MemifSession implements Session {
   readonly #share: MemoryShare;
   readonly #regions: SharedMemory[] = [];
   readonly #giveBacks: (() => void)[] = [];
-  readonly #eventfds = new Set<number>();
+  /** Those of the peer, and eventfds of ours. */
+  readonly #descriptors: number[] = [];
   /** To send, one with each acknowledgement. */
   readonly #waiting: { readonly message: MemifMessage; readonly descriptors: readonly number[] }[] = [];
   #introduced = false;
@@ -70,7 +71,7 @@ export class MemifSession implements Session {
   }
 
   heed(): void {
-    for (;;) {
+    for (let n = 0; n < messagesAtOnce; n++) {
       const packet = this.#socket.receive();
       if (packet === 'nothing') return;
       if (packet === undefined) throw new Error('the peer has closed the connection');
@@ -79,7 +80,7 @@ export class MemifSession implements Session {
         this.#answer(decodeMessage(packet.data), descriptors);
       } finally {
         // What was taken is no longer in the list.
-        for (const fd of descriptors) libc.close(fd);
+        for (const fd of descriptors) this.#socket.letGo(fd);
       }
     }
   }
@@ -89,13 +90,13 @@ export class MemifSession implements Session {
     try {
       this.#send({ kind: 'disconnect', reason });
     } catch {
-      // It has gone already.
+      // The application has gone already.
     }
     this.#socket.close();
-    for (const fd of this.#eventfds) libc.close(fd);
-    this.#eventfds.clear();
     for (const region of this.#regions.splice(0)) region.close();
     for (const giveBack of this.#giveBacks.splice(0)) giveBack();
+    // Last: whoever lets go of a file at last frees its memory.
+    for (const fd of this.#descriptors.splice(0)) this.#socket.letGo(fd);
   }
 
   #answer(message: MemifMessage, descriptors: number[]): void {
@@ -118,7 +119,7 @@ export class MemifSession implements Session {
       case 'addRegion':
         if (message.index !== this.#regions.length || message.index >= maxRegions)
           throw new Error(`region ${message.index} is out of order`);
-        this.#addRegion(takeDescriptor(descriptors), message.size);
+        this.#addRegion(this.#take(descriptors), message.size);
         break;
       case 'addRing':
         this.#addRing(message, descriptors);
@@ -133,14 +134,8 @@ export class MemifSession implements Session {
     this.#send({ kind: 'ack' });
   }
 
-  /** @param fd taken over. */
   #addRegion(fd: number, size: number): void {
-    try {
-      this.#giveBacks.push(this.#share.take(fd, size));
-    } catch (error) {
-      libc.close(fd);
-      throw error;
-    }
+    this.#giveBacks.push(this.#share.take(fd, size));
     this.#regions.push(SharedMemory.map(fd, size));
   }
 
@@ -150,8 +145,7 @@ export class MemifSession implements Session {
   ): void {
     if (index !== 0 || (toServer ? this.#toServer : this.#toClient))
       throw new Error('one ring each way is enough');
-    const eventfd = takeDescriptor(descriptors);
-    this.#eventfds.add(eventfd);
+    const eventfd = this.#take(descriptors);
     requireEventfd(eventfd);
     const ring = new MemifRing(this.#regions, region, offset, log2Size);
     if (!ring.formatted) throw new Error('a ring without its cookie');
@@ -201,7 +195,7 @@ export class MemifSession implements Session {
       for (let slot = 0; slot < slots; slot++)
         ring.place(slot, 0, 2 * ringSpace + (index * slots + slot) * bufferSize, bufferSize);
       const eventfd = makeEventfd();
-      this.#eventfds.add(eventfd);
+      this.#descriptors.push(eventfd);
       const message = { kind: 'addRing', toServer, index: 0, region: 0, offset, log2Size } as const;
       this.#waiting.push({ message, descriptors: [eventfd] });
       return { ring, eventfd };
@@ -219,6 +213,12 @@ export class MemifSession implements Session {
       receive: [new MemifReceiveQueue(from, server, bufferSize)],
       send: new MemifSendQueue(to, server, bufferSize, largestFrame),
     };
+  }
+
+  #take(descriptors: number[]): number {
+    const fd = takeDescriptor(descriptors);
+    this.#descriptors.push(fd);
+    return fd;
   }
 
   #sendNext(): void {

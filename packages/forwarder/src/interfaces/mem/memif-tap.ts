@@ -17,6 +17,6 @@ export class MemifTap extends SharedTap {
     onTapGone: () => void,
   ) {
     const begin = (socket: UnixSocket) => new MemifSession(socket, spec, share);
-    super(spec, { kind: 'packets', messageSize, begin }, poller, counters, onTapGone);
+    super(spec, { kind: 'packets', messageSize, share, begin }, poller, counters, onTapGone);
   }
 }

@@ -205,7 +205,7 @@ export class SharedEngine {
    * other thread can open them again: an uncaught exception here ends the process, and a restart joins all wires anew.
    */
   #died(error: Error): void {
-    // It was stopped.
+    // The engine was stopped.
     if (!this.#thread) return;
     const lost = [...this.#wires.keys()];
     this.#thread = undefined;

@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type InterfaceType, NsmError, traitsOf } from '@nsm/api';
-import { libc } from '@nsm/netlink';
+import { FolderWatch, libc, Poller } from '@nsm/netlink';
 import type { Side } from '../../port/wiring.js';
 import { RemovedFolders } from './removed-folders.js';
 import { linkSocket, SocketLink } from './socket-link.js';
@@ -17,6 +17,9 @@ const maxSocketPath = 107;
 export class SharedSockets {
   readonly #root: string | undefined;
   readonly #links = new Map<string, SocketLink>();
+  readonly #poller = new Poller({ keepAlive: false });
+  /** Made with the first link. */
+  #folders: FolderWatch | undefined;
   readonly #removed: RemovedFolders | undefined;
 
   /** @param runDir folder of the manager's sockets; without one there is no place. */
@@ -76,7 +79,8 @@ export class SharedSockets {
     if (present?.mend()) return;
     present?.close();
     const [endpoint, client] = [this.#pathOf(id, 'endpoint', type), this.#pathOf(id, 'client', type)];
-    this.#links.set(id, new SocketLink(endpoint, client));
+    this.#folders ??= new FolderWatch(this.#poller);
+    this.#links.set(id, new SocketLink(endpoint, client, this.#folders));
   }
 
   /** Removes the folders of a connection; what is in them goes by and by. Harmless when there are none. */
@@ -103,6 +107,8 @@ export class SharedSockets {
   async stop(): Promise<void> {
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
+    this.#folders?.[Symbol.dispose]();
+    this.#poller.close();
     await this.#removed?.stop();
   }
 

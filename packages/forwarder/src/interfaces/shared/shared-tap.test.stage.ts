@@ -85,6 +85,7 @@ export class Stage {
   close(): void {
     for (const wire of this.#wires.splice(0)) wire.close();
     this.poller.close();
+    this.#shares.stop();
     this.left.remove();
     this.right.remove();
     rmSync(this.folder, { recursive: true });

@@ -89,6 +89,7 @@ function tell(word: SharedWord): void {
 function closeAll(): void {
   for (const wire of wires.values()) wire.close();
   wires.clear();
+  shares.stop();
   poller.close();
 }
 

@@ -1,41 +1,31 @@
 // Lets one side reach the socket that the other side listens on, by a hard link, whenever that socket is made anew.
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  type FSWatcher,
-  fstatSync,
-  lstatSync,
-  openSync,
-  rmSync,
-  watch,
-} from 'node:fs';
-import { basename, dirname } from 'node:path';
-import { libc, NetlinkError } from '@nsm/netlink';
+import { chmodSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type FolderWatch, libc, NetlinkError } from '@nsm/netlink';
 
-/** linux/fcntl.h; Node.js does not name it. */
-const O_PATH = 0o10000000;
+/** Milliseconds until a folder in which something has changed is looked at again: doubles from first to most while it never rests. */
+const againMs = { first: 10, most: 1000 };
 
 export class SocketLink {
   readonly #socket: string;
   readonly #link: string;
-  readonly #watcher: FSWatcher;
+  readonly #folders: FolderWatch;
   readonly #folder: string;
+  #watch: Disposable | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #pauseMs = againMs.first;
 
   /**
-   * @param socket where a side will listen.
+   * @param socket where a side will listen, in a folder where its pod may do anything at any moment.
    * @param link where the other side will find it.
+   * @throws NetlinkError ENOSPC
    */
-  constructor(socket: string, link: string) {
+  constructor(socket: string, link: string, folders: FolderWatch) {
     this.#socket = socket;
     this.#link = link;
+    this.#folders = folders;
     this.#folder = identityOf(dirname(socket));
-    this.#watcher = watch(dirname(socket), { persistent: false }, (_event, file) => {
-      if (file === basename(socket)) this.#follow();
-    });
-    // The folder has been removed: so will this be.
-    this.#watcher.on('error', () => this.#watcher.close());
-    this.#follow();
+    this.#look();
   }
 
   /**
@@ -49,7 +39,29 @@ export class SocketLink {
   }
 
   close(): void {
-    this.#watcher.close();
+    clearTimeout(this.#timer);
+    this.#watch?.[Symbol.dispose]();
+  }
+
+  #look(): void {
+    const since = performance.now();
+    this.#watch = this.#folders.once(dirname(this.#socket), () => {
+      const rested = performance.now() - since > this.#pauseMs;
+      this.#pauseMs = rested ? againMs.first : Math.min(2 * this.#pauseMs, againMs.most);
+      this.#timer = setTimeout(() => this.#lookAgain(), this.#pauseMs).unref();
+      this.#follow();
+    });
+    // What came before is told by no event.
+    this.#follow();
+  }
+
+  #lookAgain(): void {
+    try {
+      this.#look();
+    } catch {
+      // There are too many watches; or the folder has gone, and with it comes the end of this.
+      this.#timer = setTimeout(() => this.#lookAgain(), againMs.most).unref();
+    }
   }
 
   #follow(): void {
@@ -79,7 +91,7 @@ function inodeOf(path: string): bigint | undefined {
  * @throws Error when there is no socket.
  */
 export function linkSocket(socket: string, link: string): void {
-  const fd = openSync(socket, O_PATH | constants.O_NOFOLLOW);
+  const fd = openSync(socket, libc.O_PATH | constants.O_NOFOLLOW);
   try {
     const found = fstatSync(fd);
     if (!found.isSocket()) throw new Error(`${socket} is no socket`);

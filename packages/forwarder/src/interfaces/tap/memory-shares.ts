@@ -1,7 +1,7 @@
 // Whose memory is shared, and how much of it the forwarder may have. A page of a file that nobody has touched is made when the forwarder
 // touches it, and is the forwarder's then: all mapped memory counts, whether there is anything in it yet or not.
 import { fstatSync } from 'node:fs';
-import type { SharedMemory } from '@nsm/netlink';
+import { ForeignDescriptors, isInMemory, libc, type SharedMemory } from '@nsm/netlink';
 import type { MemoryLimits } from '../../memory-limits.js';
 
 const mib = 2 ** 20;
@@ -17,9 +17,13 @@ export interface Sharer {
 export interface MemoryShare {
   /**
    * Counts the first bytes of a file in memory, once for each pod however often they are mapped, until what is returned is called.
-   * @throws Error when that is more than the pod or its user may have.
+   * @throws Error when that is more than the pod or its user may have, or the file is not in memory.
    */
   take(fd: number, bytes: number): () => void;
+  /** Closes a descriptor that the pod sent, or a socket over which it sends them: that may take as long as the pod likes. */
+  letGo(fd: number): void;
+  /** So many descriptors wait to be closed that nothing more is to be taken from the pod. */
+  readonly isBehind: boolean;
 }
 
 /** Counts memory that was made for a pod. @throws Error when that is too much; the memory is closed then. */
@@ -33,7 +37,7 @@ export function takeOwn(share: MemoryShare, memory: SharedMemory): () => void {
 }
 
 /** For tests, and programs that share memory with themselves. */
-export const anyMemory: MemoryShare = { take: () => () => undefined };
+export const anyMemory: MemoryShare = { take: () => () => undefined, letGo: libc.close, isBehind: false };
 
 /** Of the pod and of the user that had most: MiB; and how often more was refused. */
 export interface MemoryUse {
@@ -53,6 +57,7 @@ export class MemoryShares {
   readonly #files = new Map<string, File>();
   /** Bytes by pod, and by user. */
   readonly #held = new Map<string, number>();
+  readonly #descriptors = new ForeignDescriptors();
 
   /** @param use written as {@link useIn} reads it. */
   constructor(limits: MemoryLimits, use: Float64Array) {
@@ -61,10 +66,23 @@ export class MemoryShares {
   }
 
   of(sharer: Sharer): MemoryShare {
-    return { take: (fd, bytes) => this.#take(sharer, fd, bytes) };
+    const { pod } = sharer;
+    const descriptors = this.#descriptors;
+    return {
+      take: (fd, bytes) => this.#take(sharer, fd, bytes),
+      letGo: (fd) => descriptors.close(pod, fd),
+      get isBehind() {
+        return descriptors.isBehind(pod);
+      },
+    };
+  }
+
+  stop(): void {
+    this.#descriptors.stop();
   }
 
   #take(sharer: Sharer, fd: number, bytes: number): () => void {
+    if (!isInMemory(fd)) throw new Error('memory that is no file in memory');
     const { dev, ino } = fstatSync(fd);
     const name = `${sharer.pod} ${dev}:${ino}`;
     const file = this.#files.get(name) ?? { bytes: 0, uses: 0 };

@@ -36,6 +36,9 @@ export interface Queues {
   readonly send: SendQueue;
 }
 
+/** Messages of one turn: no peer keeps others waiting. */
+export const messagesAtOnce = 64;
+
 /** One control connection, from the first message to the end. */
 export interface Session {
   /** Readable when the peer has said something. */
@@ -43,7 +46,7 @@ export interface Session {
   /** Undefined while the peers do not agree. Others take their place when the peer changes them. */
   readonly queues: Queues | undefined;
   /**
-   * Answers what the peer has said.
+   * Answers what the peer has said, {@link messagesAtOnce} messages of it at most.
    * @throws Error when the session is over: the peer has gone, said so, or broke the protocol. `close()` is next.
    */
   heed(): void;

@@ -3,6 +3,7 @@ import { type FSWatcher, rmSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { libc, NetlinkError, type Poller, UnixListener, UnixSocket, type UnixSocketKind } from '@nsm/netlink';
 import { settle } from './event-fd.js';
+import type { MemoryShare } from './memory-shares.js';
 import type { Moved, Queues, ReceiveQueue, Session } from './session.js';
 import { showCarrier } from './tap-carrier.js';
 
@@ -19,6 +20,8 @@ export interface Protocol {
   readonly kind: UnixSocketKind;
   /** Bytes of the largest message. */
   readonly messageSize: number;
+  /** Of the pod that the peer is in. */
+  readonly share: Pick<MemoryShare, 'letGo' | 'isBehind'>;
   /** Takes over the socket. */
   begin(socket: UnixSocket): Session;
 }
@@ -33,8 +36,10 @@ export interface Counters {
 
 /** Packets in one turn: enough to be quick, few enough to let others have theirs. */
 const budget = 256;
-/** Milliseconds until a peer without free buffers, or a server that is not there, is looked at again. */
-const retryMs = { buffers: 1, server: 200 };
+/** Milliseconds until a peer without free buffers, or a pod that is not there or is behind, is looked at again. */
+const retryMs = { buffers: 1, peer: 200 };
+
+const behind = 'too many of its descriptors wait to be closed';
 
 export class SharedTap {
   readonly #spec: SharedTapSpec;
@@ -70,12 +75,8 @@ export class SharedTap {
       this.#watchTap();
       if (spec.role === 'server') {
         rmSync(spec.socket, { force: true });
-        const listener = new UnixListener(spec.socket, protocol.kind);
-        this.#listener = listener;
-        this.#watches.set(
-          'listener',
-          poller.watch(listener.fd, () => this.#accept(listener)),
-        );
+        this.#listener = new UnixListener(spec.socket, protocol.kind, protocol.share.letGo);
+        this.#listen(this.#listener);
       } else {
         this.#watcher = watch(dirname(spec.socket), { persistent: false }, (_event, file) => {
           if (file === basename(spec.socket)) this.#connect();
@@ -100,10 +101,20 @@ export class SharedTap {
     libc.close(this.#spec.tap);
   }
 
+  #listen(listener: UnixListener): void {
+    const watch = this.#poller.watch(listener.fd, () => this.#accept(listener));
+    this.#watches.set('listener', watch);
+  }
+
   #accept(listener: UnixListener): void {
+    if (this.#protocol.share.isBehind) {
+      this.#unwatch('listener');
+      this.#timer = setTimeout(() => this.#listen(listener), retryMs.peer);
+      return;
+    }
     const socket = listener.accept(this.#protocol.messageSize);
     if (!socket) return;
-    // One that is connected stays; one that never got there makes room.
+    // An application that is connected stays; one that never came so far makes room.
     if (this.#queues) socket.close();
     else {
       this.#end('another client connects');
@@ -113,9 +124,10 @@ export class SharedTap {
 
   #connect(): void {
     if (this.#closed || this.#session) return;
+    const { messageSize, kind, share } = this.#protocol;
     try {
-      const { messageSize, kind } = this.#protocol;
-      this.#begin(UnixSocket.connect(this.#spec.socket, messageSize, kind));
+      if (share.isBehind) throw new Error(behind);
+      this.#begin(UnixSocket.connect(this.#spec.socket, messageSize, kind, share.letGo));
     } catch (error) {
       // The socket is not made yet: its folder is watched. Or it is made and has no listener yet: no event will tell of that.
       if (error instanceof NetlinkError && error.code === 'ENOENT') return;
@@ -126,7 +138,7 @@ export class SharedTap {
   #connectLater(): void {
     if (this.#closed || this.#spec.role === 'server') return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#connect(), retryMs.server);
+    this.#timer = setTimeout(() => this.#connect(), retryMs.peer);
   }
 
   #begin(socket: UnixSocket): void {
@@ -146,6 +158,7 @@ export class SharedTap {
 
   #heed(session: Session): void {
     this.#unlessBroken(() => {
+      if (this.#protocol.share.isBehind) throw new Error(behind);
       session.heed();
       this.#join(session.queues);
     });

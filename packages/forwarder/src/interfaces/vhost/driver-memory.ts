@@ -1,9 +1,11 @@
 // The memory of a vhost-user driver, by the two kinds of addresses that it names it by.
 import { ForeignMemory } from '@nsm/netlink';
+import { takeDescriptor } from '../tap/event-fd.js';
 import type { MemoryShare } from '../tap/memory-shares.js';
 import type { Region } from './vhost-messages.js';
 
 interface Mapped extends Region {
+  readonly fd: number;
   readonly memory: ForeignMemory;
   readonly giveBack: () => void;
 }
@@ -15,22 +17,11 @@ export class DriverMemory {
   /** Where the last address was: the next is most often there too. */
   #last: Mapped | undefined;
 
-  /** @param descriptors one for each region; they stay the caller's. @throws Error, then nothing is mapped */
-  constructor(regions: readonly Region[], descriptors: readonly number[], share: MemoryShare) {
+  /** @param descriptors one for each region, of which those of mapped regions are taken out. @throws Error, then nothing is mapped */
+  constructor(regions: readonly Region[], descriptors: number[], share: MemoryShare) {
     this.share = share;
     try {
-      for (const [index, region] of regions.entries()) {
-        const fd = descriptors[index];
-        if (fd === undefined) throw new Error('a region of memory without its descriptor');
-        const size = region.offset + region.size;
-        const giveBack = share.take(fd, size);
-        try {
-          this.#regions.push({ ...region, memory: ForeignMemory.map(fd, size), giveBack });
-        } catch (error) {
-          giveBack();
-          throw error;
-        }
-      }
+      for (const region of regions) this.#map(region, takeDescriptor(descriptors));
     } catch (error) {
       this.close();
       throw error;
@@ -52,11 +43,27 @@ export class DriverMemory {
   }
 
   close(): void {
-    for (const { memory, giveBack } of this.#regions.splice(0)) {
+    for (const { fd, memory, giveBack } of this.#regions.splice(0)) {
       memory.close();
       giveBack();
+      // Last: whoever lets go of a file at last frees its memory, and there may be more of it than was mapped.
+      this.share.letGo(fd);
     }
     this.#last = undefined;
+  }
+
+  /** @param fd taken over. */
+  #map(region: Region, fd: number): void {
+    const size = region.offset + region.size;
+    let giveBack: (() => void) | undefined;
+    try {
+      giveBack = this.share.take(fd, size);
+      this.#regions.push({ ...region, fd, giveBack, memory: ForeignMemory.map(fd, size) });
+    } catch (error) {
+      giveBack?.();
+      this.share.letGo(fd);
+      throw error;
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { libc, memory, UnixListener, UnixSocket } from '@nsm/netlink';
 import { waitFor } from '@nsm/testkit';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemoryShares, newUse, useIn } from '../tap/memory-shares.js';
 import type { Moved, Queues } from '../tap/session.js';
 import { VhostDevice } from './vhost-device.js';
@@ -68,14 +68,14 @@ describe('vhost-user device', () => {
     const settings = { role: 'server', queues: 1, ringSize, largestFrame: 1518 } as const;
     device = new VhostDevice(socket, settings, shares.of({ pod: 'pod', uid: 0 }));
   });
-  afterEach(() => {
+  afterEach(async () => {
     device.close();
     driver.close();
     listener.close();
     for (const address of mapped.splice(0)) memory.munmap(address, mappedSize);
     for (const fd of opened.splice(0)) libc.close(fd);
     rmSync(folder, { recursive: true });
-    expect(readdirSync('/proc/self/fd').length).toBe(descriptorsBefore);
+    await vi.waitFor(() => expect(readdirSync('/proc/self/fd').length).toBe(descriptorsBefore));
   });
 
   const send = (

@@ -1,8 +1,8 @@
 // The device of a vhost-user connection: the pod's application is the driver, and lends its memory and its rings.
-import { libc, type UnixSocket } from '@nsm/netlink';
+import type { UnixSocket } from '@nsm/netlink';
 import { requireEventfd, takeDescriptor } from '../tap/event-fd.js';
 import type { MemoryShare } from '../tap/memory-shares.js';
-import type { Queues, Session } from '../tap/session.js';
+import { messagesAtOnce, type Queues, type Session } from '../tap/session.js';
 import { type DeviceQueue, DeviceReceiveQueue, DeviceSendQueue } from './device-queues.js';
 import { DeviceRing } from './device-ring.js';
 import { DriverMemory } from './driver-memory.js';
@@ -34,8 +34,6 @@ interface RingState {
   position: number;
 }
 
-/** Messages of one turn: the driver must not keep others waiting. */
-const atOnce = 64;
 /** Answers to a driver that wants to know. */
 const [done, failed] = [0, 1];
 const offered = features.mergeableBuffers | features.protocolFeatures | features.version1;
@@ -75,7 +73,7 @@ export class VhostDevice implements Session {
 
   heed(): void {
     this.#closeRetired();
-    for (let n = 0; n < atOnce; n++) {
+    for (let n = 0; n < messagesAtOnce; n++) {
       const message = this.#stream.receive();
       if (!message) return;
       const descriptors = [...message.descriptors];
@@ -83,7 +81,7 @@ export class VhostDevice implements Session {
         this.#answer(message, descriptors);
       } finally {
         // What was taken is no longer in the list.
-        for (const fd of descriptors) libc.close(fd);
+        this.#stream.letGo(descriptors);
       }
     }
   }
@@ -189,7 +187,7 @@ export class VhostDevice implements Session {
   }
 
   /** The former memory is let go first: together they may be too much. */
-  #useMemory(regions: readonly Region[], descriptors: readonly number[]): void {
+  #useMemory(regions: readonly Region[], descriptors: number[]): void {
     this.#stop();
     this.#memory?.close();
     this.#memory = undefined;
@@ -240,6 +238,6 @@ export class VhostDevice implements Session {
   }
 
   #closeRetired(): void {
-    for (const fd of this.#retired.splice(0)) libc.close(fd);
+    this.#stream.letGo(this.#retired.splice(0));
   }
 }

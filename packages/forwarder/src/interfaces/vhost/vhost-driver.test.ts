@@ -87,7 +87,6 @@ describe('vhost-user driver', () => {
           base = region!.user;
           memory = SharedMemory.map(fd!, region!.size);
           kept.push(memory);
-          continue;
         }
         if (header.request === 'setVringNum') expect(decodeRingNumber(payload).value).toBe(ringSize);
         if (header.request === 'setVringAddr') rings.push(decodeRingAddresses(payload));

@@ -2,7 +2,7 @@
 import { libc, SharedMemory, type UnixSocket } from '@nsm/netlink';
 import { makeEventfd } from '../tap/event-fd.js';
 import { type MemoryShare, takeOwn } from '../tap/memory-shares.js';
-import type { Queues, Session } from '../tap/session.js';
+import { messagesAtOnce, type Queues, type Session } from '../tap/session.js';
 import { type DriverQueue, DriverReceiveQueue, DriverSendQueue, headerSize } from './driver-queues.js';
 import { DriverRing, ringBytes } from './driver-ring.js';
 import {
@@ -50,8 +50,10 @@ export class VhostDriver implements Session {
   }
 
   heed(): void {
-    for (let message = this.#stream.receive(); message; message = this.#stream.receive()) {
-      for (const fd of message.descriptors) libc.close(fd);
+    for (let n = 0; n < messagesAtOnce; n++) {
+      const message = this.#stream.receive();
+      if (!message) return;
+      this.#stream.letGo(message.descriptors);
       const { reply, request } = message.header;
       if (!reply || request !== 'getFeatures' || this.#queues)
         throw new Error('an answer that was not asked for');

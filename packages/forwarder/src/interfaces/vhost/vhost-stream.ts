@@ -1,11 +1,11 @@
 // The messages of one vhost-user socket, whole, with the descriptors that came with them.
-import { libc, type UnixSocket } from '@nsm/netlink';
+import type { UnixSocket } from '@nsm/netlink';
 import { decodeHeader, encodeMessage, type Header, headerSize } from './vhost-messages.js';
 
 export interface VhostMessage {
   readonly header: Header;
   readonly payload: Buffer;
-  /** The receiver's to close. */
+  /** The receiver's to let go. */
   readonly descriptors: readonly number[];
 }
 
@@ -50,9 +50,13 @@ export class VhostStream {
     this.#socket.send(encodeMessage(number, payload, reply), descriptors);
   }
 
+  letGo(descriptors: readonly number[]): void {
+    for (const fd of descriptors) this.#socket.letGo(fd);
+  }
+
   close(): void {
     this.#socket.close();
-    for (const fd of this.#descriptors.splice(0)) libc.close(fd);
+    this.letGo(this.#descriptors.splice(0));
   }
 
   #take(header: Header): VhostMessage {

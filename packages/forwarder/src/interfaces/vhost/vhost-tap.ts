@@ -20,6 +20,6 @@ export class VhostTap extends SharedTap {
   ) {
     const Role = spec.role === 'server' ? VhostDevice : VhostDriver;
     const begin = (socket: UnixSocket) => new Role(socket, spec, share);
-    super(spec, { kind: 'stream', messageSize, begin }, poller, counters, onTapGone);
+    super(spec, { kind: 'stream', messageSize, share, begin }, poller, counters, onTapGone);
   }
 }

@@ -1,8 +1,6 @@
 // What is worth a line in the log.
-
-import { LogThrottle } from '@nsm/api';
 import { expect, it } from 'vitest';
-import { withCause } from './state/connection.js';
+import { LogThrottle } from './log-throttle.js';
 
 it('says what is new, and the same again only after five minutes', () => {
   let now = 0;
@@ -18,9 +16,4 @@ it('says what is new, and the same again only after five minutes', () => {
   logThrottle.forget('a');
   expect(logThrottle.isNews('a', 'broken')).toBe(true);
   expect(logThrottle.isNews('b', 'worse')).toBe(true);
-});
-
-it('says nothing twice in one reason', () => {
-  expect(withCause('gone', 'no endpoint')).toBe('gone; no endpoint');
-  expect(withCause('gone; no endpoint', 'no endpoint')).toBe('gone; no endpoint');
 });
