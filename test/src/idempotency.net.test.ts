@@ -146,7 +146,7 @@ describe.skipIf(!requireRoot('idempotency'))('a request that comes again', () =>
 
     it.each([
       ['labels that nobody has', { more: [labels({ colour: 'mauve' })] }, /colour=mauve/],
-      ['an interface type that nobody offers', { interfaces: [interfaceOf(SRIOV)] }, /sriov/],
+      ['an interface type that nobody offers', { interfaces: [interfaceOf(SRIOV)] }, /SRIOV/],
       ['no interface', { interfaces: [] }, /interface/],
       ['a name that the pod has', { interfaces: [kernelWith({ name: 'taken' })] }, /"taken" exists already/],
       ['a name that Linux does not take', { interfaces: [kernelWith({ name: 'all' })] }, /"all" cannot name/],
