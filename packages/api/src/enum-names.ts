@@ -9,8 +9,13 @@ export const interfaceWords: Readonly<Record<number, InterfaceWord>> = Object.fr
   Object.entries(interfaceNames).map(([type, name]) => [type, name.replace('_INTERFACE', '').toLowerCase()]),
 ) as Record<number, InterfaceWord>;
 
-/** As the specification writes it, such as KERNEL_INTERFACE; of a newer peer's type its number. */
+/** As `interfaceWords`; of a newer peer's type its number. */
 export function interfaceName(type: InterfaceType): string {
+  return interfaceWords[type] ?? `type ${type}`;
+}
+
+/** As the specification writes it, such as KERNEL_INTERFACE; of a newer peer's type its number. */
+export function interfaceTypeName(type: InterfaceType): string {
   return interfaceNames[type] ?? `type ${type}`;
 }
 
