@@ -179,6 +179,11 @@ export class ServerConnections {
     return error;
   }
 
+  /** Calls under way, over all connections. */
+  get calls(): number {
+    return [...this.#open.values()].reduce((sum, { calls }) => sum + calls, 0);
+  }
+
   destroy(): void {
     for (const { socket } of this.#open.values()) socket.destroy();
     this.#refused.destroy();

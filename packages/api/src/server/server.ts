@@ -1,6 +1,6 @@
 // Typed gRPC servers on unix sockets and TCP, with health and reflection.
 import type { Socket } from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import {
   type DescMessage,
   type DescMethodServerStreaming,
@@ -251,7 +251,8 @@ export class Server {
     const finished = new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve()));
     if (graceMs > 0) await within(graceMs, finished, () => undefined);
     this.#calls.endAll();
-    await within(tellMs, finished, () => undefined);
+    const tellUntil = performance.now() + tellMs;
+    while (this.#connections.calls > 0 && performance.now() < tellUntil) await sleep(1);
     this.#grpc.forceShutdown();
     // Since Node.js 22 the resets, by which callers know an end from a break, are written when the turn is over.
     await nextTurn();
