@@ -87,7 +87,9 @@ export async function identifyListener(
 /** Why a socket's file is not opened, for causes that do not say so themselves. */
 const reasons: Readonly<Record<string, string>> = {
   ELOOP: 'it is a symbolic link, or leads through a link of /proc',
-  EPERM: 'its files are those of a user namespace, in which whoever looks for one may wait for ever',
+  EPERM:
+    'it is in files in which whoever looks for one may wait for ever (of a user namespace, of another machine, of a process)',
+  EXDEV: 'a link leads to another file system: name it by a path without links',
 };
 
 function whyNobody(path: string, cause: string, isAdvertised: boolean): string {

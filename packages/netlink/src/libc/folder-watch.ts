@@ -5,6 +5,14 @@ import * as libc from './libc.js';
 import { check } from './netlink-error.js';
 import type { Poller } from './poller.js';
 
+const inotifyInit: libc.Call<[flags: number]> = libc.define('int inotify_init1(int flags)');
+const addWatch: libc.Call<[fd: number, path: string, mask: number]> = libc.define(
+  'int inotify_add_watch(int fd, const char *path, uint32_t mask)',
+);
+const removeWatch: libc.Call<[fd: number, watch: number]> = libc.define(
+  'int inotify_rm_watch(int fd, int watch)',
+);
+
 const [IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE, IN_IGNORED] = [0x40, 0x80, 0x100, 0x200, 0x8000];
 const [IN_ONLYDIR, IN_DONT_FOLLOW, IN_ONESHOT] = [0x1000000, 0x2000000, 0x80000000];
 const changes = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE;
@@ -21,7 +29,7 @@ export class FolderWatch implements Disposable {
 
   /** @throws NetlinkError EMFILE */
   constructor(poller: Poller) {
-    this.#fd = check(libc.inotifyInit(libc.O_CLOEXEC | libc.O_NONBLOCK), 'watch', 'folders');
+    this.#fd = check(inotifyInit(libc.O_CLOEXEC | libc.O_NONBLOCK), 'watch', 'folders');
     this.#watching = poller.watch(this.#fd, () => this.#read());
   }
 
@@ -30,11 +38,11 @@ export class FolderWatch implements Disposable {
    * @throws NetlinkError ENOENT; ENOSPC
    */
   once(folder: string, callback: () => void): Disposable {
-    const watch = check(libc.inotifyAddWatch(this.#fd, folder, mask), 'watch', folder);
+    const watch = check(addWatch(this.#fd, folder, mask), 'watch', folder);
     this.#asked.set(watch, callback);
     return {
       [Symbol.dispose]: () => {
-        if (this.#asked.delete(watch)) libc.inotifyRemoveWatch(this.#fd, watch);
+        if (this.#asked.delete(watch)) removeWatch(this.#fd, watch);
       },
     };
   }

@@ -39,7 +39,9 @@ const syscallOpen = define<[number, number, string, Uint8Array, number]>(
 );
 // As pidfd_open (Linux 5.6).
 const SYS_OPENAT2 = 437;
-/** linux/openat2.h: no link of /proc such as /proc/PID/root is passed. */
+/** linux/openat2.h: into no other mount. */
+export const RESOLVE_NO_XDEV = 0x01;
+/** No link of /proc such as /proc/PID/root is passed. */
 export const RESOLVE_NO_MAGICLINKS = 0x02;
 /** The folder is the root, of absolute links as well. */
 export const RESOLVE_IN_ROOT = 0x10;

@@ -133,13 +133,6 @@ export const connect: Call<[fd: number, address: Uint8Array, length: number]> = 
 export const fcntl: Call<[fd: number, command: number, argument: number]> = define(
   'int fcntl(int fd, int command, long argument)',
 );
-export const inotifyInit: Call<[flags: number]> = define('int inotify_init1(int flags)');
-export const inotifyAddWatch: Call<[fd: number, path: string, mask: number]> = define(
-  'int inotify_add_watch(int fd, const char *path, uint32_t mask)',
-);
-export const inotifyRemoveWatch: Call<[fd: number, watch: number]> = define(
-  'int inotify_rm_watch(int fd, int watch)',
-);
 export const eventfd: Call<[initial: number, flags: number]> = define(
   'int eventfd(unsigned int initial, int flags)',
 );

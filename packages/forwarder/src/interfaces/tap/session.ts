@@ -1,4 +1,6 @@
 // A protocol of shared memory, as the wire to a TAP device uses it: a control connection, and queues.
+import type { UnixSocket, UnixSocketKind } from '@nsm/netlink';
+import type { MemoryShare } from './memory-shares.js';
 
 /** What was moved. */
 export interface Moved {
@@ -52,4 +54,15 @@ export interface Session {
   heed(): void;
   /** The queues must not be used any more. @param reason told to the peer, where the protocol can. */
   close(reason: string): void;
+}
+
+/** How a protocol speaks over its socket. */
+export interface Protocol {
+  readonly kind: UnixSocketKind;
+  /** Bytes of the largest message. */
+  readonly messageSize: number;
+  /** Of the pod that the peer is in. */
+  readonly share: Pick<MemoryShare, 'letGo' | 'isBehind'>;
+  /** Takes over the socket. */
+  begin(socket: UnixSocket): Session;
 }

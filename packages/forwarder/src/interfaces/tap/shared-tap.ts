@@ -1,10 +1,9 @@
 // A peer in shared memory and a TAP device as one wire: packets go both ways while both ends are there.
 import { type FSWatcher, rmSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { libc, NetlinkError, type Poller, UnixListener, UnixSocket, type UnixSocketKind } from '@nsm/netlink';
+import { libc, NetlinkError, type Poller, UnixListener, UnixSocket } from '@nsm/netlink';
 import { settle } from './event-fd.js';
-import type { MemoryShare } from './memory-shares.js';
-import type { Moved, Queues, ReceiveQueue, Session } from './session.js';
+import type { Moved, Protocol, Queues, ReceiveQueue, Session } from './session.js';
 import { showCarrier } from './tap-carrier.js';
 
 export interface SharedTapSpec {
@@ -13,17 +12,6 @@ export interface SharedTapSpec {
   readonly socket: string;
   /** Open TAP device, taken over. */
   readonly tap: number;
-}
-
-/** How a protocol speaks over its socket. */
-export interface Protocol {
-  readonly kind: UnixSocketKind;
-  /** Bytes of the largest message. */
-  readonly messageSize: number;
-  /** Of the pod that the peer is in. */
-  readonly share: Pick<MemoryShare, 'letGo' | 'isBehind'>;
-  /** Takes over the socket. */
-  begin(socket: UnixSocket): Session;
 }
 
 /** From the peer, and to it. */
