@@ -51,7 +51,8 @@ describe.skipIf(!requireHelm('the chart'))('the chart', () => {
 
   it('installs managers that attach the pods of a Deployment by its annotation', async () => {
     // Not where the manager would look without being told: kubelet gives pods the sockets all the same.
-    const values = [...imageValues(earlierImage), '--set', 'manager.runDir=/run/nsm-chart'];
+    const elsewhere = earlierChart === undefined ? ['--set', 'manager.runDir=/run/nsm-chart'] : [];
+    const values = [...imageValues(earlierImage), ...elsewhere];
     const from = earlierChart ?? chart;
     await helm('install', 'nsm', from, '--create-namespace', '--wait', '--timeout=2m', ...values);
     const nodes = await managerNodes();
