@@ -24,11 +24,11 @@ const setupFiles = 'scripts/forget-last-stat.mjs';
 
 export default defineConfig({
   test: {
-    // A file waits a third of its time. More of them wait for the lock of all links of the kernel that they share.
-    maxWorkers: 3,
+    // A file waits a good half of its time: for the kernel, for processes, for time limits of the product.
+    maxWorkers: 4,
     sequence: { sequencer: LongFirst },
-    // Many start the nsm command, which is to be that of the same sources.
-    globalSetup: 'scripts/bundle.mjs',
+    // Many start the nsm command, or threads, which are to be those of the same sources.
+    globalSetup: ['scripts/bundle.mjs', 'scripts/bundle-test-threads.mjs'],
     projects: [
       {
         test: {

@@ -17,8 +17,18 @@ const listName = 'inputs.json';
 /** Milliseconds after which a bundle that is neither the current one nor the one before is removed. */
 const keptMs = 600_000;
 
-/** Stay in node_modules: koffi loads a library beside it, and the other is only for what no part asks of gRPC. */
-const external = ['koffi', '@grpc/proto-loader'];
+/** How what runs in Node.js is put together. */
+export const forNode = {
+  // What comes from where is told by paths from here.
+  cwd: root,
+  platform: 'node',
+  // Of packages that have both, the form of which only what is used is taken.
+  resolve: { mainFields: ['module', 'main'] },
+  // They stay in node_modules: koffi loads a library beside it, and the other is only for what no part asks of gRPC.
+  external: ['koffi', '@grpc/proto-loader'],
+};
+/** V8 holds the text of all that it runs, and each thread of a manager its own. */
+export const fewComments = { legal: true, annotation: false, jsdoc: false };
 
 /** Makes the bundle anew when anything that went into it has changed. */
 export async function bundle() {
@@ -29,13 +39,8 @@ export async function bundle() {
   const folder = join(bundles, name);
   try {
     const build = await rolldown({
-      // What comes from where is told by paths from here.
-      cwd: root,
+      ...forNode,
       input: { main: join(command, 'dist/main.js') },
-      platform: 'node',
-      // Of packages that have both, the form of which only what is used is taken.
-      resolve: { mainFields: ['module', 'main'] },
-      external,
       plugins: [placeFiles],
     });
     const { output: written } = await build.write({
@@ -43,8 +48,7 @@ export async function bundle() {
       format: 'cjs',
       // Code that is loaded with what V8 made of it cannot import.
       dynamicImportInCjs: false,
-      // V8 holds the text of all that it runs, and each thread of a manager its own.
-      comments: { legal: true, annotation: false, jsdoc: false },
+      comments: fewComments,
       entryFileNames: '[name].js',
       chunkFileNames: ({ name, facadeModuleId: module }) => `${module ? nameOf(module) : name}.js`,
     });

@@ -18,6 +18,7 @@ const filesOf = {
       'test/dist/hostile-peers',
       'test/dist/rollout',
       'test/dist/shared-to-kernel',
+      'test/dist/tunnels.net',
       'test/dist/types-matrix',
     ],
   ],
