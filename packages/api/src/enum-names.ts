@@ -10,12 +10,12 @@ export const interfaceWords: Readonly<Record<number, InterfaceWord>> = Object.fr
 ) as Record<number, InterfaceWord>;
 
 /** As `interfaceWords`; of a newer peer's type its number. */
-export function interfaceWord(type: InterfaceType): string {
+export function interfaceName(type: InterfaceType): string {
   return interfaceWords[type] ?? `type ${type}`;
 }
 
 /** As the specification writes it, such as KERNEL_INTERFACE; of a newer peer's type its number. */
-export function interfaceName(type: InterfaceType): string {
+export function interfaceTypeName(type: InterfaceType): string {
   return interfaceNames[type] ?? `type ${type}`;
 }
 

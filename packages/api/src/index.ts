@@ -9,7 +9,7 @@ export { descriptorOf } from './descriptor-of.js';
 export {
   interfaceName,
   interfaceNames,
-  interfaceWord,
+  interfaceTypeName,
   interfaceWords,
   tunnelName,
   tunnelNames,
