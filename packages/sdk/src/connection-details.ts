@@ -1,5 +1,5 @@
 // What a connection gave the client, read from the reply or from an event.
-import { type ConnectionParameters, type Interface, interfaceWord } from '@nsm/api';
+import { type ConnectionParameters, type Interface, interfaceName } from '@nsm/api';
 import type { InterfaceKind } from './interfaces.js';
 
 export interface ConnectionDetails {
@@ -32,7 +32,7 @@ export function connectionDetails(
   const addresses = parameters?.addresses ?? [];
   return {
     id: parameters?.connectionId ?? '',
-    interface: interfaceWord(chosen?.type ?? 0),
+    interface: interfaceName(chosen?.type ?? 0),
     interfaceParameters: chosen?.parameters?.interfaceParameters ?? {},
     interfaceName: parameters?.interfaceName ?? '',
     address,

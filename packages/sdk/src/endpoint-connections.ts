@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { CallContext, endpoint, ServiceImplementation, Step } from '@nsm/api';
-import { interfaceWord, NsmError } from '@nsm/api';
+import { interfaceName, NsmError } from '@nsm/api';
 import type { Courses } from '@nsm/observe';
 import { printable } from '@nsm/output';
 import type { InterfaceKind } from './interfaces.js';
@@ -224,7 +224,7 @@ function requestOf(message: endpoint.EndpointConnectionRequest): EndpointRequest
   return {
     requestId: message.requestId,
     service: message.networkServiceName,
-    interface: interfaceWord(message.interface?.type ?? 0),
+    interface: interfaceName(message.interface?.type ?? 0),
     interfaceParameters: message.interface?.parameters?.interfaceParameters ?? {},
     labels: message.labels?.selector ?? {},
     connectionId: message.endpointParameters?.connectionId ?? '',

@@ -1,5 +1,5 @@
 // What a forwarder can do.
-import { type admin, type forwarder, interfaceWord, TunnelType, tunnelName } from '@nsm/api';
+import { type admin, type forwarder, interfaceName, TunnelType, tunnelName } from '@nsm/api';
 
 export interface CapabilityView {
   readonly type: string;
@@ -11,7 +11,7 @@ export interface CapabilityView {
 
 export function interfaceCapabilityView(capability: forwarder.InterfaceCapability): CapabilityView {
   const { type, missing, engine } = capability;
-  return { type: interfaceWord(type), works: missing === '', missing, engine };
+  return { type: interfaceName(type), works: missing === '', missing, engine };
 }
 
 export interface TunnelCapabilityView extends CapabilityView {
@@ -50,8 +50,8 @@ export interface JoinView {
 export function joinView({ client, endpoint, tunnel }: forwarder.Join): JoinView {
   const local = tunnel === TunnelType.DEFAULT_TUNNEL;
   return {
-    client: interfaceWord(client),
-    endpoint: local ? interfaceWord(endpoint) : '',
+    client: interfaceName(client),
+    endpoint: local ? interfaceName(endpoint) : '',
     tunnel: local ? '' : tunnelName(tunnel),
   };
 }

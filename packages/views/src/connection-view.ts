@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
-import { type admin, type ConnectionParameters, type forwarder, interfaceWord, tunnelName } from '@nsm/api';
+import { type admin, type ConnectionParameters, type forwarder, interfaceName, tunnelName } from '@nsm/api';
 
 export interface TunnelView {
   readonly type: string;
@@ -151,7 +151,7 @@ export function connectionView(connection: admin.Connection): ConnectionView {
     endpointNamespace: connection.nseProviderNamespace || 'default',
     peerManager: connection.peerManager,
     peerId: connection.peerConnectionId,
-    interface: interfaceWord(connection.interface?.type ?? 0),
+    interface: interfaceName(connection.interface?.type ?? 0),
     client: {
       ...sideView(connection.connectionParameters, crossConnect?.client, connection.clientRoutes),
       pod: connection.clientPod,

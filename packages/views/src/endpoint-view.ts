@@ -1,5 +1,5 @@
 // What a manager tells of an endpoint, and of one that a request is weighed against.
-import { type admin, interfaceWord, type NetworkServiceEndpoint } from '@nsm/api';
+import { type admin, interfaceName, type NetworkServiceEndpoint } from '@nsm/api';
 
 export interface EndpointView {
   readonly name: string;
@@ -18,7 +18,7 @@ export function endpointView(endpoint: NetworkServiceEndpoint | undefined): Endp
     namespace: endpoint?.nseProviderNamespace || 'default',
     service: endpoint?.networkServiceName ?? '',
     manager: endpoint?.networkServiceHost ?? '',
-    interfaces: (endpoint?.interface ?? []).map(({ type }) => interfaceWord(type)),
+    interfaces: (endpoint?.interface ?? []).map(({ type }) => interfaceName(type)),
     labels: endpoint?.labels?.selector ?? {},
     prefixes: endpoint?.prefixes ?? [],
     socket: endpoint?.socketLocation ?? '',

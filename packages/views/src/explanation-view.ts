@@ -1,5 +1,5 @@
 // What a request would come to, as a manager tells.
-import { type admin, type Interface, interfaceWord, tunnelName } from '@nsm/api';
+import { type admin, type Interface, interfaceName, tunnelName } from '@nsm/api';
 import { subjectText } from '@nsm/policy';
 import { type TunnelView, tunnelView } from './connection-view.js';
 import { type CandidateView, candidateView } from './endpoint-view.js';
@@ -126,10 +126,10 @@ function interfaceMatchView(match: admin.InterfaceMatch | undefined): ExplainedV
       ? offered
       : asked.filter((type) => offered.includes(type));
   return {
-    asked: asked.map(interfaceWord),
-    offered: offered.map(interfaceWord),
-    denied: denied.map(interfaceWord),
-    shared: shared.map(interfaceWord),
+    asked: asked.map(interfaceName),
+    offered: offered.map(interfaceName),
+    denied: denied.map(interfaceName),
+    shared: shared.map(interfaceName),
     joined: client && endpoint ? { client: typeOf(client), endpoint: typeOf(endpoint) } : null,
   };
 }
@@ -168,5 +168,5 @@ function planView(plan: admin.Plan): PlanView {
 }
 
 function typeOf({ type }: Interface): string {
-  return interfaceWord(type);
+  return interfaceName(type);
 }

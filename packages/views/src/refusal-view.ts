@@ -1,6 +1,6 @@
 // A request that was refused, as data and in words.
 import { timestampDate } from '@bufbuild/protobuf/wkt';
-import { type admin, interfaceWord, NsmError, type Subject } from '@nsm/api';
+import { type admin, interfaceName, NsmError, type Subject } from '@nsm/api';
 import { labelsText } from './texts.js';
 
 export interface RefusalView {
@@ -28,7 +28,7 @@ export function refusalView(refusal: admin.Refusal): RefusalView {
     service: networkServiceName,
     requestId,
     labels: labels?.selector ?? {},
-    interfaces: interfaces.map(({ type }) => interfaceWord(type)),
+    interfaces: interfaces.map(({ type }) => interfaceName(type)),
     ...{ code, what, givenUp: code === givenUpCode },
     time: time ? timestampDate(time).toISOString() : '',
   };
