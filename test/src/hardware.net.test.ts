@@ -180,7 +180,7 @@ describe.skipIf(!requireRoot('hardware'))('hardware', () => {
       /nothing came back from the other pod within 6000 ms; are all devices of pool \\"island\\" in one physical network\?/,
     );
     await expect(connect('far', '--interface', 'hw?pool=alone')).rejects.toThrow(
-      /no tunnel joins hw, so both sides must be on physical network \\"alone\\", and this node has pool \\"lab\\", \\"island\\"/,
+      /no tunnel joins HW_INTERFACE, so both sides must be on physical network \\"alone\\", and this node has pool \\"lab\\", \\"island\\"/,
     );
     await expect(connect('near', '--interface', 'hw?pool=lab&device=eth7')).rejects.toThrow(
       /pool \\"lab\\" has no free device \\"eth7\\" on this node/,

@@ -24,6 +24,7 @@ interface Attached extends Connected {
 const types = ['kernel', 'mem', 'vhost', 'sriov', 'hw'] as const;
 type Type = (typeof types)[number];
 const interfaceNumbers = { kernel: KERNEL, mem: MEM, vhost: VHOST, sriov: SRIOV, hw: HW } as const;
+const named = (type: Type): string => `${type.toUpperCase()}_INTERFACE`;
 
 const local = 'local';
 const tunnels = [
@@ -41,8 +42,10 @@ const devices = ['hw0', 'hw1', 'pf0', 'vf0', 'vf1'];
 
 /** What a node can join, in its own words. */
 const joinsLocally =
-  'kernel, mem, vhost, hw, sriov, mem to kernel, kernel to mem, vhost to kernel, kernel to vhost';
-const joinsRemotely = 'hw, sriov, kernel, mem, vhost';
+  'KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE, HW_INTERFACE, SRIOV_INTERFACE, ' +
+  'MEM_INTERFACE to KERNEL_INTERFACE, KERNEL_INTERFACE to MEM_INTERFACE, VHOST_INTERFACE to KERNEL_INTERFACE, ' +
+  'KERNEL_INTERFACE to VHOST_INTERFACE';
+const joinsRemotely = 'HW_INTERFACE, SRIOV_INTERFACE, KERNEL_INTERFACE, MEM_INTERFACE, VHOST_INTERFACE';
 
 const hasOwnWire = (type: Type): boolean => type === 'hw' || type === 'sriov';
 /** What the forwarder can send through a tunnel. */
@@ -61,7 +64,7 @@ const works = (way: Way, client: Type, endpoint: Type): boolean =>
 const refusal = (way: Way, client: Type, endpoint: Type): string => {
   const name = endpointName(way, endpoint);
   const service = serviceName(way, endpoint);
-  const asked = `no interface types that can be joined: the client asks for ${client}, the endpoint offers ${endpoint}`;
+  const asked = `no interface types that can be joined: the client asks for ${named(client)}, the endpoint offers ${named(endpoint)}`;
   const own = `no endpoint of network service "${service}" fits: ${name}: ${asked}, this node can join`;
   if (way === local) return `${own} ${joinsLocally} (NSM0202)`;
   const seenHere = isFrames(client) && !hasOwnWire(endpoint);

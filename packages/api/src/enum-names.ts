@@ -14,7 +14,12 @@ export function interfaceName(type: InterfaceType): string {
   return interfaceWords[type] ?? `type ${type}`;
 }
 
-/** As the specification writes it, such as VXLAN or MPLSoUDP; of a newer peer's type its number. */
+/** As the specification writes it, such as KERNEL_INTERFACE; of a newer peer's type its number. */
+export function interfaceTypeName(type: InterfaceType): string {
+  return interfaceNames[type] ?? `type ${type}`;
+}
+
+/** The same of tunnels, such as VXLAN or MPLSoUDP; of a newer peer's type its number. */
 export function tunnelName(type: TunnelType): string {
   return tunnelNames[type] ?? `type ${type}`;
 }

@@ -6,7 +6,14 @@ export { maxRoutes, maxServices } from './bounds.js';
 export { type CallOptions, Channel, type ChannelOptions, type ServiceClient } from './client/client.js';
 export { deadline } from './deadline.js';
 export { descriptorOf } from './descriptor-of.js';
-export { interfaceName, interfaceNames, interfaceWords, tunnelName, tunnelNames } from './enum-names.js';
+export {
+  interfaceName,
+  interfaceNames,
+  interfaceTypeName,
+  interfaceWords,
+  tunnelName,
+  tunnelNames,
+} from './enum-names.js';
 export { NsmError, type NsmErrorKind } from './errors.js';
 export { descriptorsLeft, fullDisk, openFiles } from './exhaustion.js';
 export * from './gen/common_pb.js';

@@ -8,4 +8,4 @@ export {
   sectionHeader,
   statisticsBlock,
 } from './pcapng.js';
-export { printable, printableLines } from './printable.js';
+export { inUsersWords, printable, printableLines } from './printable.js';

@@ -1,6 +1,6 @@
 // How much room texts take, and where they are broken. Columns throughout.
 import { randomBytes } from 'node:crypto';
-import { printable } from './printable.js';
+import { inUsersWords, printable } from './printable.js';
 
 /** Stands for the escape character of a style until it is printed. Another in each process: strangers cannot write one. */
 export const mark: string = `\x1b${randomBytes(12).toString('hex')}`;
@@ -40,5 +40,5 @@ export function wrapped(text: string, room: number): string[] {
 
 /** Columns that a cell takes. */
 export function width(cell: string): number {
-  return printable(cell.replace(styleMark, '')).length;
+  return printable(inUsersWords(cell.replace(styleMark, ''))).length;
 }

@@ -42,6 +42,24 @@ describe('Output', () => {
     );
   });
 
+  it('names interface types to people as they write them, and to programs as the specification does', () => {
+    const text = 'HW_INTERFACE of MY_HW_INTERFACE';
+    const table = printed(true, (output) =>
+      output.table(
+        [],
+        [
+          ['KERNEL_INTERFACE', 'x'],
+          ['-', text],
+        ],
+        '',
+      ),
+    );
+    expect(table).toBe('\nkernel  x\n-       hw of MY_HW_INTERFACE\n');
+    const out = sink(false);
+    new Output(true, out).value({ text });
+    expect(JSON.parse(out.text)).toEqual({ text });
+  });
+
   it('says so when a table is empty', () => {
     expect(printed(false, (output) => output.table(['A'], [], 'no connections'))).toBe('no connections\n');
   });

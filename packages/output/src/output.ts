@@ -2,7 +2,7 @@
 // strangers named becomes text that a terminal only shows.
 import { colourAllowed, knowsUnicode } from './config.js';
 import { gap, mark, minimalRoom, width, widthOfTable, widthsOf, wrapped } from './layout.js';
-import { printable, printableLines } from './printable.js';
+import { inUsersWords, printable, printableLines } from './printable.js';
 
 export interface LineSink {
   write(text: string): unknown;
@@ -212,7 +212,8 @@ export class Output {
 
   #print(text: string, shown: (text: string) => string, end: string): void {
     this.clear();
-    const printed = text.split(mark).map(shown).join('\x1b');
+    const words = this.json ? text : inUsersWords(text);
+    const printed = words.split(mark).map(shown).join('\x1b');
     this.#out.write(`${knowsUnicode ? printed : printed.replaceAll('…', '...')}${end}`);
   }
 }

@@ -22,3 +22,10 @@ export function printableLines(text: string): string {
 function spelled(character: string): string {
   return character.replace(/./gs, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
+
+/** Managers name interface types as the specification does, for programs; people read and write them in small letters. */
+export function inUsersWords(text: string): string {
+  return text.replace(/\b(DEFAULT|KERNEL|VHOST|MEM|SRIOV|HW)_INTERFACE\b/g, (_, type: string) =>
+    type.toLowerCase(),
+  );
+}

@@ -5,6 +5,8 @@ import { libc } from '@nsm/netlink';
 import { waitFor } from './wait-for.js';
 
 const SO_LINGER = 13;
+/** More than the kernel keeps for both ends. */
+const tooMuch = Buffer.alloc(32 << 20);
 
 export class LingeringSocket implements Disposable {
   readonly #near: Socket;
@@ -32,8 +34,7 @@ export class LingeringSocket implements Disposable {
     linger.writeInt32LE(seconds, 4);
     const made = new LingeringSocket(near, far);
     libc.setSocketOptionBytes(made.fd, libc.SOL_SOCKET, SO_LINGER, linger);
-    // More than the kernel keeps for both ends.
-    near.write(Buffer.alloc(32 << 20));
+    near.write(tooMuch);
     await waitFor(() => near.bytesWritten > 0);
     return made;
   }

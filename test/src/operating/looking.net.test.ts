@@ -336,7 +336,7 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
     await waitFor(() => told(limits).includes('changed limits connections'));
     expect(told(limits)).toEqual(['synced', 'changed limits connections']);
     await waitFor(() => told(all).includes('changed limits connections'));
-    expect(told(all)).toEqual(expect.arrayContaining(['present connections w1', 'changed connections w1']));
+    expect(told(all)).toEqual(expect.arrayContaining(['added connections w1', 'changed connections w1']));
 
     writeFileSync(`${policyOf(mesh.a)}.new`, `${policy}# again\n`);
     renameSync(`${policyOf(mesh.a)}.new`, policyOf(mesh.a));

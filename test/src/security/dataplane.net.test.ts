@@ -79,23 +79,26 @@ describe.skipIf(!requireRoot('dataplane')).each(thorough ? ([4, 6] as const) : (
         [kind, 'kernel', type],
       ]),
     ]);
-    it.for(ways)('a pod sends only from its own addresses and MAC: %s, %s to %s', async (way, { skip }) => {
-      skipMissing(way[0], skip, way[1], way[2]);
-      const connection = await connect(way);
-      for (const { from, to, what } of directionsOf(connection)) {
-        const frames = framesOf(from, to);
-        const kind = what === '→' ? way[1] : way[2];
-        const { own, foreign } = kind === 'kernel' ? frames : ofAnyMac(frames);
-        using sender = new PacketSocket(from.namespace.namespace, from.device.index);
-        const seen = await arrivals(to, () => {
-          for (const frame of [...foreign.values(), ...own.values()]) attempt(() => sender.send(frame));
-        });
-        const arrived = await seen(own.size);
-        expect([what, arrived]).toEqual([what, [...own.keys()].toSorted()]);
-      }
-      if (way[1] !== 'kernel' || way[2] === 'kernel')
-        expect(await drops(connection.id, stage.mesh.a)).toHaveProperty(['sent, not from its own address']);
-    });
+    it.for(ways)(
+      'a pod sends only from its own addresses and MAC, and a pod gives the other side no address and no route but those that were agreed on: %s, %s to %s',
+      async (way, { skip }) => {
+        skipMissing(way[0], skip, way[1], way[2]);
+        const connection = await connect(way);
+        for (const { from, to, what } of directionsOf(connection)) {
+          const frames = framesOf(from, to);
+          const kind = what === '→' ? way[1] : way[2];
+          const { own, foreign } = kind === 'kernel' ? frames : ofAnyMac(frames);
+          using sender = new PacketSocket(from.namespace.namespace, from.device.index);
+          const seen = await arrivals(to, () => {
+            for (const frame of [...foreign.values(), ...own.values()]) attempt(() => sender.send(frame));
+          });
+          const arrived = await seen(own.size);
+          expect([what, arrived]).toEqual([what, [...own.keys()].toSorted()]);
+        }
+        if (way[1] !== 'kernel' || way[2] === 'kernel')
+          expect(await drops(connection.id, stage.mesh.a)).toHaveProperty(['sent, not from its own address']);
+      },
+    );
 
     it.for(tried)(
       'another host cannot send into a tunnel, however it packs that: %s',

@@ -1,6 +1,6 @@
 // Server-sent events (WHATWG HTML, section 9.2): what is new in the mesh, to each page that is open.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { printable } from '@nsm/output';
+import { inUsersWords, printable } from '@nsm/output';
 import type { LiveMesh } from '../mesh/live-mesh.js';
 import type { Snapshot } from '../model.js';
 import { EventLog } from './event-log.js';
@@ -14,9 +14,11 @@ const wordMs = 15_000;
 /** Milliseconds after which a page whose connection broke comes back. */
 const comeBackMs = 1000;
 
-/** JSON of what strangers named: whatever a browser would obey, hide or reorder in a text is spelled out. */
+/** JSON for people's eyes: in their words, and what a browser would obey, hide or reorder in what strangers named is spelled out. */
 export function jsonOf(value: unknown): string {
-  return JSON.stringify(value, (_, one: unknown) => (typeof one === 'string' ? printable(one) : one));
+  return JSON.stringify(value, (_, one: unknown) =>
+    typeof one === 'string' ? printable(inUsersWords(one)) : one,
+  );
 }
 
 export class EventStreams implements Disposable {

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { admin } from '@nsm/api';
 import { type ConnectionView, connectionView, type SideView } from '@nsm/views/connection-view';
+import { listedEndpointView } from '@nsm/views/endpoint-view';
 import { type ManagerView, managerView } from '@nsm/views/manager-view';
 import { describe, expect, it } from 'vitest';
 import type { MeshConnection, MeshNode } from '../model.js';
@@ -73,6 +74,13 @@ describe('halves of a connection', () => {
     ]);
   });
 
+  it('is in the state of the half that is seen, where the other manager does not answer', () => {
+    const failed = { ...endpoint, state: 'FAILED', detail: 'from before' };
+    expect(connectionsOf(told('a', [client]), told('b', [failed], { silent: 'away' }))).toMatchObject([
+      { state: client.state, detail: client.detail, halves: [{ state: client.state }, { state: 'UNKNOWN' }] },
+    ]);
+  });
+
   it('stands alone where the other manager is not asked', () => {
     expect(connectionsOf(told('a', [client]))).toMatchObject([
       { client: { node: 'a' }, endpoint: { node: 'b' } },
@@ -112,6 +120,21 @@ describe('halves of a connection', () => {
     expect(connectionsOf(told('a', [{ ...client, state: 'DREAMING' }]))).toMatchObject([
       { state: 'UNKNOWN' },
     ]);
+  });
+});
+
+describe('endpoints', () => {
+  it('are told of by whoever answers, before the manager of their node that does not any more', () => {
+    const listed = { ...listedEndpointView(create(admin.EndpointSchema)), name: 'gw', manager: 'b' };
+    const gone = { ...listed, unavailable: 'manager "b" does not answer' };
+    const all = [
+      told('a', [], { endpoints: [gone] }),
+      told('b', [], { endpoints: [listed], silent: 'away' }),
+    ];
+    for (const order of [all, all.toReversed()])
+      expect([...meshThings(order).values()].filter(({ kind }) => kind === 'endpoint')).toMatchObject([
+        { name: 'gw', node: 'b', unavailable: gone.unavailable },
+      ]);
   });
 });
 

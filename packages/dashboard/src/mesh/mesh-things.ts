@@ -34,10 +34,12 @@ export function meshThings(
   told: readonly Told[],
   unasked: ReadonlyMap<string, string> = new Map(),
 ): Map<string, Thing> {
+  // Of what several managers tell the last counts: managers that answer know more of the others than silent ones do.
+  const order = told.toSorted((a, b) => Number(a.silent === '') - Number(b.silent === ''));
   const things: Thing[] = [
-    ...nodesOf(told, unasked),
+    ...nodesOf(order, unasked),
     ...new Map(
-      told.flatMap(({ endpoints }) => endpoints.map(endpointOf)).map((one) => [one.id, one]),
+      order.flatMap(({ endpoints }) => endpoints.map(endpointOf)).map((one) => [one.id, one]),
     ).values(),
     ...connectionsOf(told),
   ];
@@ -46,9 +48,7 @@ export function meshThings(
 
 function nodesOf(told: readonly Told[], unasked: ReadonlyMap<string, string>): MeshNode[] {
   const asked = new Map(told.map((one) => [one.name, one]));
-  // Managers that answer know more of the others than silent ones do.
-  const order = told.toSorted((a, b) => Number(a.silent === '') - Number(b.silent === ''));
-  const managers = new Map(order.flatMap(({ managers }) => managers.map((one) => [one.name, one])));
+  const managers = new Map(told.flatMap(({ managers }) => managers.map((one) => [one.name, one])));
   const names = new Set([...managers.keys(), ...asked.keys()]);
   return [...names].toSorted().map((name) => {
     const manager = managers.get(name);
@@ -109,8 +109,10 @@ function connectionOf(client: Half | undefined, endpoint: Half | undefined): Mes
   const halves = [client, endpoint]
     .filter((half) => half !== undefined)
     .map((half) => ({ id: half.told.id, node: half.node, state: stateOf(half) }));
-  const worst = halves.toSorted((a, b) => badness(a.state) - badness(b.state))[0];
-  const worse = worst?.id === endpoint?.told.id ? endpoint?.told : told;
+  // A half that is not seen says nothing of the connection while the other one is.
+  const seen = halves.filter(({ state }) => state !== 'UNKNOWN');
+  const [worst] = seen.toSorted((a, b) => badness(a.state) - badness(b.state));
+  const worse = worst && worst.id === endpoint?.told.id ? endpoint.told : told;
   const isLocal = told.role === 'LOCAL';
   const state = worst?.state ?? 'UNKNOWN';
   return {

@@ -124,7 +124,7 @@ describe.skipIf(!requireRoot('lending'))('a device of the node', () => {
     await expect(forwarder.apply(stage.local('node:2'), { signal })).rejects.toMatchObject({
       kind: 'dataplane',
       message:
-        'hw: pool "lab" has no free device on this node: hw4 is lent to node:1; hw5 is lent to node:1; ' +
+        'HW_INTERFACE: pool "lab" has no free device on this node: hw4 is lent to node:1; hw5 is lent to node:1; ' +
         'hw0 carries a default route of the node; hw1 belongs to br; hw2 carries mv; ' +
         "hw3 carries 10.9.0.2, the node's end of tunnels",
     });

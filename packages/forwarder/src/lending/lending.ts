@@ -1,7 +1,7 @@
 // Gives devices of the node to pods, and takes them back as they were: after a crash too, and wherever the kernel put them.
 import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { abbreviatedList, interfaceName, NsmError } from '@nsm/api';
+import { abbreviatedList, interfaceTypeName, NsmError } from '@nsm/api';
 import type { Link, LinkChanges, RouteSocket } from '@nsm/netlink';
 import { type OpenPort, requireFreeName } from '../port/open-port.js';
 import type { Side } from '../port/wiring.js';
@@ -189,7 +189,7 @@ export class Lending {
     const what = device === undefined ? 'no free device' : `no free device "${device}"`;
     throw new NsmError(
       'dataplane',
-      `${interfaceName(source.interface)}: pool "${pool}" has ${what} on this node: ${abbreviatedList(reasons, '; ') || 'none fits the pool'}`,
+      `${interfaceTypeName(source.interface)}: pool "${pool}" has ${what} on this node: ${abbreviatedList(reasons, '; ') || 'none fits the pool'}`,
     );
   }
 

@@ -57,3 +57,20 @@ it('puts together who may provide a service', () => {
   );
   expect(JSON.parse(text ?? '').reserve).toEqual({ fw: [{ uid: [0] }, { uid: [7] }] });
 });
+
+it('has a name of its own for each rule of each object', () => {
+  const long = 'x'.repeat(70);
+  const rules = (name: string) => ({ rules: [{ name, effect: 'allow' }] });
+  const text = composePolicy(
+    [
+      part('a', rules('b.c')),
+      part('a.b', rules('c')),
+      part(`one-${long}`, rules('c')),
+      part(`two-${long}`, rules('c')),
+    ],
+    [],
+  );
+  parsePolicy(text ?? '', 'test');
+  const { rules: named } = JSON.parse(text ?? '') as { readonly rules: readonly { readonly name: string }[] };
+  expect(named.map(({ name }) => name)).toContain('a.b.c');
+});

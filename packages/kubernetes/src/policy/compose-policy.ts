@@ -1,4 +1,5 @@
 // From the policy objects of a cluster to one policy text.
+import { createHash } from 'node:crypto';
 import type { KubeObject } from '@nsm/kube-client';
 
 interface Rule {
@@ -22,12 +23,13 @@ export interface Reference {
   readonly policy: string;
 }
 
-/** Longest name of a rule. */
+/** Longest name of a rule, and of what is left of one that is not unique as it is: its hash comes behind. */
 const longest = 63;
+const longestBeforeHash = 50;
 
 /**
- * One policy of all objects, in the order of their names. Rules are called OBJECT.RULE. Those that name no network service are about
- * the services that refer to their object, and about all where none does.
+ * One policy of all objects, in the order of their names. Rules are called OBJECT.RULE, shortened where that is too long. Those that name
+ * no network service are about the services that refer to their object, and about all where none does.
  * @returns JSON, which is YAML as well; undefined where there are no objects: no policy is in force.
  */
 export function composePolicy(
@@ -59,6 +61,10 @@ export function composePolicy(
   return JSON.stringify(whole, undefined, 1);
 }
 
+/** One name for each rule of each object: those of objects may have dots, and be longer than those of rules. */
 function ruleName(object: string, rule: string): string {
-  return `${object}.${rule}`.slice(-longest).replace(/^[^A-Za-z0-9]+/, '');
+  const plain = `${object}.${rule}`;
+  if (plain.length <= longest && !rule.includes('.')) return plain;
+  const hash = createHash('sha256').update(`${object}/${rule}`).digest('hex');
+  return `${plain.slice(0, longestBeforeHash)}-${hash.slice(0, longest - longestBeforeHash - 1)}`;
 }

@@ -66,7 +66,7 @@ describe('judgeProxyReply', () => {
   });
 
   it.each<[Reply, RegExp]>([
-    [{ interface: { type: MEM } }, /interface mem was not proposed/],
+    [{ interface: { type: MEM } }, /interface MEM_INTERFACE was not proposed/],
     [{ tunnel: undefined }, /tunnel none was not proposed/],
     [{ tunnel: { type: TunnelType.GRE, parameters } }, /tunnel GRE was not proposed/],
     [{ tunnel: { ...good.tunnel, parameters: { ...parameters, identifier: 9 } } }, /identifier 9 was not/],

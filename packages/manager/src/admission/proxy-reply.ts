@@ -6,8 +6,8 @@ import {
   ConnectionParametersSchema,
   type forwarder as fw,
   type Interface,
-  interfaceName,
   interfaceNames,
+  interfaceTypeName,
   maxRoutes,
   NsmError,
   type proxy,
@@ -75,10 +75,10 @@ export function judgeProxyReply(
     );
   };
   const chosen = named ? interfaces.find(({ type }) => type === named.type) : interfaces[0];
-  if (!chosen) return refuse(`interface ${named ? interfaceName(named.type) : 'none'} was not proposed`);
+  if (!chosen) return refuse(`interface ${named ? interfaceTypeName(named.type) : 'none'} was not proposed`);
   if (!isHalfId(halfId)) return refuse(`half_id ${quote(halfId)} is none`);
   if (endpointInterface && !(endpointInterface.type in interfaceNames))
-    return refuse(`endpoint_interface ${interfaceName(endpointInterface.type)} is unknown`);
+    return refuse(`endpoint_interface ${interfaceTypeName(endpointInterface.type)} is unknown`);
   const wrong = clientSources.find((text) => !IpPrefix.parse(text));
   if (wrong !== undefined) return refuse(`client_sources ${quote(wrong)} is no network`);
   if (clientSources.length > 2 * maxRoutes)

@@ -33,7 +33,7 @@ it('is learnt anew from a forwarder that is another one, and told where it diffe
   await abilities.learn();
   expect(known()).toEqual([false, 'GRE: no gre', []]);
   expect(told.splice(0)).toEqual([
-    'hw: interface type not available on this node',
+    'HW_INTERFACE: interface type not available on this node',
     'VXLAN: tunnel type not available on this node',
     'GRE: tunnel type not available on this node',
   ]);
@@ -47,7 +47,7 @@ it('is learnt anew from a forwarder that is another one, and told where it diffe
   expect(known()).toEqual([true, '', ['lan']]);
   expect(wirings.locally(KERNEL_INTERFACE, KERNEL_INTERFACE)).toBe(false);
   expect(told.splice(0)).toEqual([
-    'hw: interface type available again on this node',
+    'HW_INTERFACE: interface type available again on this node',
     'GRE: tunnel type available again on this node',
   ]);
 });

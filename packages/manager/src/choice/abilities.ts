@@ -1,5 +1,5 @@
 // What the forwarder of this node can do. The forwarder is asked at the start, and again when it comes back: another forwarder may answer then.
-import { type InterfaceType, interfaceName, tunnelName } from '@nsm/api';
+import { type InterfaceType, interfaceTypeName, tunnelName } from '@nsm/api';
 import type { Logger } from 'pino';
 import type { Forwarder } from '../forwarder-client.js';
 import { MissingCapabilities } from './missing-capabilities.js';
@@ -37,7 +37,7 @@ export class Abilities {
     this.physical.clear();
     for (const { type, pools, missing } of interfaces) {
       this.physical.set(type, pools);
-      const name = interfaceName(type);
+      const name = interfaceTypeName(type);
       if (this.#isNews(name, missing))
         logger.info({ type: name, missing }, `interface type ${availability(missing)} on this node`);
     }

@@ -1,5 +1,11 @@
 // What this node cannot do, and why, as its forwarder found out by trying: refusals say so.
-import { type forwarder as fw, type InterfaceType, interfaceName, TunnelType, tunnelNames } from '@nsm/api';
+import {
+  type forwarder as fw,
+  type InterfaceType,
+  interfaceTypeName,
+  TunnelType,
+  tunnelNames,
+} from '@nsm/api';
 
 /** Every kind of tunnel there is. */
 export const allTunnels: readonly TunnelType[] = Object.values(TunnelType).filter(
@@ -32,9 +38,9 @@ export class MissingCapabilities {
     return this.#interfaces
       .filter(({ type }) => asked.has(type))
       .map(({ type, missing, missingOverTunnels }) => {
-        if (missing) return `; ${interfaceName(type)}: ${missing}`;
+        if (missing) return `; ${interfaceTypeName(type)}: ${missing}`;
         return where === 'tunnelled' && missingOverTunnels
-          ? `; ${interfaceName(type)} over a tunnel: ${missingOverTunnels}`
+          ? `; ${interfaceTypeName(type)} over a tunnel: ${missingOverTunnels}`
           : '';
       })
       .join('');

@@ -228,8 +228,8 @@ describe('tunnelable', () => {
     ]);
   });
   it('tells what is possible', () => {
-    expect(forwarder.list('locally')).toBe('kernel');
-    expect(forwarder.list('tunnelled')).toBe('kernel, mem');
+    expect(forwarder.list('locally')).toBe('KERNEL_INTERFACE');
+    expect(forwarder.list('tunnelled')).toBe('KERNEL_INTERFACE, MEM_INTERFACE');
   });
 });
 

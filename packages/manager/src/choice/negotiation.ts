@@ -5,7 +5,7 @@ import {
   InterfacePreference,
   InterfaceSchema,
   InterfaceType,
-  interfaceName,
+  interfaceTypeName,
   interfaceTypes,
   NsmError,
   type Tunnel,
@@ -137,7 +137,7 @@ export function chooseTunnel(
 export function interfaceList(interfaces: readonly Interface[]): string {
   const names = interfaces.map(({ type, parameters }) => {
     const { pool } = parameters?.interfaceParameters ?? {};
-    return `${interfaceName(type)}${pool === undefined ? '' : ` of pool "${pool}"`}`;
+    return `${interfaceTypeName(type)}${pool === undefined ? '' : ` of pool "${pool}"`}`;
   });
   return names.join(', ') || 'none';
 }

@@ -6,7 +6,7 @@ import {
   InterfaceParametersSchema,
   InterfacePreference,
   InterfaceType,
-  interfaceName,
+  interfaceTypeName,
   interfaceTypes,
   NsmError,
   traitsOf,
@@ -80,7 +80,7 @@ function inPools(wanted: Interface, pools: Pools): Interface[] {
 export function onOneNetwork(agreed: AgreedInterfaces, pools: Pools): AgreedInterfaces {
   const { client, endpoint } = agreed;
   if (!traitsOf(client.type).hasOwnWire) return agreed;
-  const type = interfaceName(client.type);
+  const type = interfaceTypeName(client.type);
   const pool = poolOf(client) ?? '';
   const own = pools.get(client.type) ?? [];
   const known = own.length === 0 ? 'no pool' : `pool ${abbreviatedList(own.map((name) => `"${name}"`))}`;

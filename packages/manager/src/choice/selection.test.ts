@@ -111,11 +111,11 @@ describe('rankEndpoints', () => {
     ).toEqual(['its manager "dead" does not answer', 'its manager "nowhere" is not registered']);
     expect(
       rankEndpoints({ ...wanted, interfaces: [memif] }, around([endpoint('a', 'here')]))[0]?.reason,
-    ).toMatch(/asks for mem, the endpoint offers kernel/);
+    ).toMatch(/asks for MEM_INTERFACE, the endpoint offers KERNEL_INTERFACE/);
     const hardware = create(InterfaceSchema, { type: InterfaceType.HW_INTERFACE });
     expect(
       rankEndpoints({ ...wanted, interfaces: [hardware] }, around([endpoint('a', 'here')]))[0]?.reason,
-    ).toMatch(/this node can join .*; hw: no pool of network devices is configured$/);
+    ).toMatch(/this node can join .*; HW_INTERFACE: no pool of network devices is configured$/);
   });
 
   it('keeps its order under any order of the records, and drops none that fits', () => {
@@ -173,7 +173,7 @@ describe('explainEndpoints', () => {
       ['provider', true, 'user unknown provides it'],
       ['labels', false, 'label app=y (has x) does not match'],
       ['node', false, 'its manager "dead" does not answer'],
-      ['interfaces', true, 'kernel to kernel'],
+      ['interfaces', true, 'KERNEL_INTERFACE to KERNEL_INTERFACE'],
     ]);
     expect(other?.checks.find(({ about }) => about === 'labels')).toMatchObject({
       labels: [{ key: 'app', wanted: 'y', has: 'x' }],

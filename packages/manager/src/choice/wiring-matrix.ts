@@ -1,5 +1,5 @@
 // Which interface types the forwarder of this node can join: to each other, and to tunnels.
-import { type forwarder as fw, type InterfaceType, interfaceName, TunnelType, traitsOf } from '@nsm/api';
+import { type forwarder as fw, type InterfaceType, interfaceTypeName, TunnelType, traitsOf } from '@nsm/api';
 
 export class WiringMatrix {
   #joins: readonly Pick<fw.Join, 'client' | 'endpoint' | 'tunnel'>[] = [];
@@ -46,8 +46,8 @@ export class WiringMatrix {
       )
       .map(({ client, endpoint }) =>
         where === 'tunnelled' || client === endpoint
-          ? interfaceName(client)
-          : `${interfaceName(client)} to ${interfaceName(endpoint)}`,
+          ? interfaceTypeName(client)
+          : `${interfaceTypeName(client)} to ${interfaceTypeName(endpoint)}`,
       );
     return [...new Set(names)].join(', ') || 'nothing';
   }

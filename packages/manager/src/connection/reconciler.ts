@@ -122,11 +122,6 @@ export class Reconciler {
     );
   }
 
-  /** Keys at which a step or an order is under way. */
-  *busyKeys(): Iterable<string> {
-    for (const { key, work } of this.#slots.values()) if (work) yield key;
-  }
-
   /** Resolves when nothing is under way any more, with true; or after `withinMs`, with false. */
   async settled(withinMs: number): Promise<boolean> {
     const over = new AbortController();

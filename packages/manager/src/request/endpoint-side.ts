@@ -65,7 +65,7 @@ export async function askEndpoint(
   transaction: Transaction,
   question: EndpointQuestion,
 ): Promise<Plan> {
-  const { id, hash, endpoint } = question;
+  const { id, endpoint } = question;
   const { networkServiceName: service, nseProviderName, nseProviderNamespace } = endpoint;
   const asked: ServedConnection = {
     ...question.client,
@@ -73,11 +73,10 @@ export async function askEndpoint(
     service,
     endpoint: { name: nseProviderName, namespace: nseProviderNamespace },
   };
-  const servedAs = components.servedNames.take(asked, hash);
-  const served = { ...asked, servedAs };
   const wished = wishedFor(question);
   const { interfaceName, mac } = wished;
-  const { reply, namespace } = await requestEndpoint(components, transaction, question, served, wished);
+  const answered = await requestEndpoint(components, transaction, question, asked, wished);
+  const { reply, namespace, served } = answered;
   const given = { client: reply.clientParameters, endpoint: reply.endpointParameters };
   const { pairs, own } = leavesAddresses(given)
     ? await chooseAddresses(components, transaction, question, namespace)
@@ -105,7 +104,7 @@ export async function askEndpoint(
     namespace,
     pairs: own,
     beside,
-    servedAs,
+    servedAs: served.servedAs,
     client: withSide(
       create(ConnectionParametersSchema, {
         connectionId: id,
@@ -143,40 +142,46 @@ function macFor({ interface: { type }, hash }: EndpointQuestion, side: 'client' 
   return traitsOf(type).hasOwnWire ? '' : macOf(hash, side);
 }
 
+interface Answered extends EndpointAnswer {
+  readonly served: ServedConnection & { readonly servedAs: string };
+}
+
 /** Asks the endpoint's process, and tells it of the end when a later step fails. */
 async function requestEndpoint(
   components: RequestComponents,
   transaction: Transaction,
-  { id, endpoint, labels, interface: chosen, mtu }: EndpointQuestion,
-  served: ServedConnection & { readonly servedAs: string },
+  { id, hash, endpoint, labels, interface: chosen, mtu }: EndpointQuestion,
+  asked: ServedConnection,
   wished: Wished,
-): Promise<EndpointAnswer> {
+): Promise<Answered> {
   const { endpoints, servedNames } = components;
   const { signal, course } = transaction;
-  const takeBack = (why: NsmError) => notifyEndpoint(components, served, why.toAdmissionError());
-  const request = {
-    requestId: served.servedAs,
-    networkServiceName: served.service,
-    interface: chosen,
-    ...(labels ? { labels } : {}),
-    endpointParameters: { ...wished, mtu: mtu.usual, connectionId: id },
-    maxMtu: mtu.most,
-  };
+  const takeBack = (served: ServedConnection, why: NsmError) =>
+    notifyEndpoint(components, served, why.toAdmissionError());
   return await transaction.step(
     'ask the endpoint',
     async (step) => {
+      const served = { ...asked, servedAs: servedNames.take(asked, hash) };
+      const request = {
+        requestId: served.servedAs,
+        networkServiceName: served.service,
+        interface: chosen,
+        ...(labels ? { labels } : {}),
+        endpointParameters: { ...wished, mtu: mtu.usual, connectionId: id },
+        maxMtu: mtu.most,
+      };
       try {
         const call = { signal, ...course.call(step, { component: 'endpoint' }) };
-        return await endpoints.request(endpoint, request, call);
+        return { ...(await endpoints.request(endpoint, request, call)), served };
       } catch (thrown) {
         const error = NsmError.from(thrown);
         // Unless the endpoint has refused, it may have accepted, or do so yet. A slow endpoint is not waited for.
-        if (error.kind !== 'endpoint-refused') void takeBack(error);
+        if (error.kind !== 'endpoint-refused') void takeBack(served, error);
         else if (servedNames.others(served).length === 0) servedNames.release(served);
         throw error;
       }
     },
-    (_, why) => takeBack(why),
+    ({ served }, why) => takeBack(served, why),
   );
 }
 

@@ -7,14 +7,14 @@ import { kernel, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
 const key = { requestId: 'pod-1', networkServiceName: 'near' };
 const { UP, CLOSED, SYNCED } = connect.ConnectionEvent_Kind;
 const names: Readonly<Record<number, string>> = { [UP]: 'UP', [CLOSED]: 'CLOSED', [SYNCED]: 'SYNCED' };
-const requestOf = (mesh: TestMesh) => ({
+const requestOf = (mesh: TestMesh, pod = 'client') => ({
   ...key,
-  linuxNamespace: mesh.pod('client').name,
+  linuxNamespace: mesh.pod(pod).name,
   interface: [kernel],
 });
 
 describe.skipIf(!requireRoot('calls'))('a client', () => {
-  const shared = sharedMesh(['client', 'near']);
+  const shared = sharedMesh(['client', 'other', 'near']);
 
   it.each([{ requestId: 'another' }, { networkServiceName: 'another' }])(
     'gets nothing of an endpoint that answers %o',
@@ -28,20 +28,29 @@ describe.skipIf(!requireRoot('calls'))('a client', () => {
     },
   );
 
-  it('is taken at its word when a process that speaks for it closes what is being made', async () => {
+  it('is taken at its word when it closes what is being made, and what has not begun', async () => {
     const { mesh } = shared;
     await mesh.serve(0, 'near', 'near');
-    let answer = (): void => undefined;
-    mesh.answering.until = new Promise((resolve) => {
-      answer = resolve;
+    mesh.answering.until = new Promise(() => undefined);
+    const closed = {
+      accepted: false,
+      admissionError: expect.stringContaining('was closed while it was being made'),
+    };
+    for (const begun of [true, false]) {
+      const seen = mesh.asked.length;
+      const asked = mesh.client(0).requestConnection(requestOf(mesh));
+      if (begun) await waitFor(() => mesh.asked.length > seen);
+      const close = await mesh.client(0).closeConnection(key);
+      expect(close).toMatchObject({ accepted: true, alreadyClosed: false });
+      expect(await asked).toMatchObject(closed);
+      expect(await mesh.remains()).toEqual([]);
+    }
+    // The endpoint's name for it is free again.
+    mesh.answering.until = Promise.resolve();
+    expect(await mesh.client(0).requestConnection(requestOf(mesh, 'other'))).toMatchObject({
+      accepted: true,
     });
-    const asked = mesh.client(0).requestConnection(requestOf(mesh));
-    await waitFor(() => mesh.asked.length > 0);
-    const closed = mesh.client(0).closeConnection(key);
-    setImmediate(answer);
-    expect(await closed).toMatchObject({ accepted: true, alreadyClosed: false });
-    await asked;
-    expect(await mesh.remains()).toEqual([]);
+    expect(mesh.asked.at(-1)?.requestId).toBe(key.requestId);
   });
 
   it('hears of the end of a connection once', async () => {

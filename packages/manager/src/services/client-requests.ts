@@ -33,7 +33,12 @@ export async function connectInTurn(
     by: call.marks?.annotated ? 'annotation' : 'client',
   };
   const course = components.courses.begin('connect', subject, call.traceparent);
-  return await course.whole(() => takeTurn(components, request, call, course));
+  return await course.whole(() =>
+    components.underWay.run(request, call.peer, (closed) => {
+      const signal = AbortSignal.any([call.signal, closed]);
+      return takeTurn(components, request, { ...call, signal }, course);
+    }),
+  );
 }
 
 async function takeTurn(

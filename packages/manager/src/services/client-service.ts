@@ -6,7 +6,6 @@ import {
   type Connection,
   detailOf,
   isClosed,
-  isKeyOf,
   isUp,
   namespaceOfOwner,
   requestKey,
@@ -70,18 +69,17 @@ interface Closing {
  * has taken the wrong socket, and is told so.
  */
 async function closeOf(
-  { guard, connections, reconciler }: ServiceComponents,
+  { guard, connections, reconciler, underWay }: ServiceComponents,
   { requestId, service, peer, traceparent }: Closing,
 ): Promise<MessageInitShape<typeof connect.CloseConnectionReplySchema>> {
   const namespace = guard.namespaceOf(peer);
+  let closed = await underWay.end(
+    { requestId, networkServiceName: service },
+    (asking) => asking?.namespace !== undefined && guard.mayActIn(asking.namespace, peer),
+  );
   const own = requestKey(namespace, requestId, service);
-  const keys = new Set([own]);
-  if (guard.speaksForOthers(peer)) {
-    for (const { key } of connections.byRequest(requestId, service)) keys.add(key);
-    // What is being made for the first time has no connection yet.
-    for (const key of reconciler.busyKeys()) if (isKeyOf(key, requestId, service)) keys.add(key);
-  }
-  let closed = false;
+  const others = guard.speaksForOthers(peer) ? connections.byRequest(requestId, service) : [];
+  const keys = new Set([own, ...others.map(({ key }) => key)]);
   for (const key of keys)
     await reconciler.order(key, {
       kind: 'close',

@@ -9,6 +9,7 @@ import type { ManagerOptions } from '../manager-options.js';
 import type { NodePods } from '../node-pods.js';
 import type { RequestComponents } from '../request/components.js';
 import type { SignalComponents } from '../signals/components.js';
+import type { RequestsUnderWay } from './requests-under-way.js';
 
 export interface ServiceComponents extends Omit<RequestComponents, keyof SignalComponents>, SignalComponents {
   readonly guard: NamespaceGuard;
@@ -18,6 +19,7 @@ export interface ServiceComponents extends Omit<RequestComponents, keyof SignalC
   readonly auditLog: AuditLog | undefined;
   readonly credentials: MachineCredentials | undefined;
   readonly intake: Intake;
+  readonly underWay: RequestsUnderWay;
   readonly courses: Courses;
   /** Where the manager is to keep its state and where the manager does, and HOST:PORT that the manager listens on. */
   readonly places: Pick<ManagerOptions, 'stateDir' | 'listen'> & { readonly state: string };

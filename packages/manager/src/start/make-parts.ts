@@ -34,6 +34,7 @@ import { OwnerWatch } from '../request/owner-watch.js';
 import { Refusals } from '../request/refusals.js';
 import type { Self } from '../self.js';
 import type { ServiceComponents } from '../services/components.js';
+import { RequestsUnderWay } from '../services/requests-under-way.js';
 import type { SignalComponents } from '../signals/components.js';
 import { endpointGone, processGone } from '../signals/losses.js';
 import { pathFailureOf } from '../signals/path-failure.js';
@@ -185,6 +186,7 @@ export function makeParts(
     credentials,
     pods,
     intake: new Intake({ logger }),
+    underWay: new RequestsUnderWay(),
     places: { ...options, state: state.path },
     requestTimeoutMs,
     recovered,

@@ -193,11 +193,6 @@ export function requestKey(namespace: NamespaceIdentity, requestId: string, serv
   return `${identityOf(namespace)} ${service}/${requestId}`;
 }
 
-/** Whether a key is that of a request, in whichever network namespace. */
-export function isKeyOf(key: string, requestId: string, service: string): boolean {
-  return key.endsWith(` ${service}/${requestId}`);
-}
-
 /** The same for all connections that take each other's place, on the client's node and, told by its manager, on the endpoint's. */
 export function clientKeyOf({ role, key, peer, clientKey, requestId }: ServedFor): string {
   return role === 'ENDPOINT' ? `${peer?.manager} ${clientKey || requestId}` : key;

@@ -7,17 +7,20 @@ import { ForeignDescriptors } from './foreign-descriptors.js';
 
 describe('ForeignDescriptors', () => {
   let foreign: ForeignDescriptors;
-  let lingering: LingeringSocket;
+  let lingering: LingeringSocket[];
 
   beforeEach(async () => {
     foreign = new ForeignDescriptors();
-    lingering = await LingeringSocket.make(600);
+    lingering = await Promise.all(Array.from({ length: 8 }, () => LingeringSocket.make(600)));
   });
   afterEach(() => {
     foreign.stop();
-    lingering[Symbol.dispose]();
+    release();
   });
 
+  const release = (): void => {
+    for (const one of lingering) one[Symbol.dispose]();
+  };
   const eventfd = (): number => libc.eventfd(0, libc.EFD_CLOEXEC);
   const isOpen = (fd: number): boolean => {
     try {
@@ -26,11 +29,14 @@ describe('ForeignDescriptors', () => {
       return false;
     }
   };
-  /** The last descriptor of the lingering socket. */
-  const slow = (): number => {
-    const last = libc.fcntl(lingering.fd, 1030, 0);
-    lingering.letGo();
-    return last;
+  /** As many that take long as are closed at a time. */
+  const closeSlow = (): void => {
+    for (const one of lingering) {
+      // F_DUPFD_CLOEXEC: the last descriptor of the socket.
+      const last = libc.fcntl(one.fd, 1030, 0);
+      one.letGo();
+      foreign.close('evil', last);
+    }
   };
 
   it('close at once what takes no time', async () => {
@@ -39,8 +45,8 @@ describe('ForeignDescriptors', () => {
     await waitFor(() => !fds.some(isOpen), { what: 'all being closed' });
   });
 
-  it('wait for a slow one of the same owner, and not of another', async () => {
-    foreign.close('evil', slow());
+  it('wait for slow ones of the same owner, and not of another', async () => {
+    closeSlow();
     const [own, others] = [eventfd(), eventfd()];
     foreign.close('evil', own);
     foreign.close('pod', others);
@@ -50,13 +56,13 @@ describe('ForeignDescriptors', () => {
     const more = Array.from({ length: 256 }, eventfd);
     for (const fd of more) foreign.close('evil', fd);
     expect([foreign.isBehind('evil'), foreign.isBehind('pod')]).toEqual([true, false]);
-    lingering[Symbol.dispose]();
+    release();
     await waitFor(() => ![own, ...more].some(isOpen), { what: 'all being closed' });
     expect(foreign.isBehind('evil')).toBe(false);
   });
 
   it('let go of all that wait when they stop', async () => {
-    foreign.close('evil', slow());
+    closeSlow();
     const own = eventfd();
     foreign.close('evil', own);
     foreign.stop();

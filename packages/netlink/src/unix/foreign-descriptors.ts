@@ -7,11 +7,12 @@ import { closeInThread, type Thread } from '../libc/threads.js';
 const lookMs = { first: 1, most: 256 };
 /** More than come and go with the largest of an owner's sockets. */
 const most = 256;
+/** Threads of one owner. */
+const atOnce = 8;
 
 interface Closing {
   readonly waiting: number[];
-  /** Closes the last that was taken from those that wait. */
-  thread?: Thread | undefined;
+  threads: readonly Thread[];
 }
 
 export class ForeignDescriptors {
@@ -19,9 +20,9 @@ export class ForeignDescriptors {
   #timer: NodeJS.Timeout | undefined;
   #pauseMs = lookMs.first;
 
-  /** Those of one owner are closed one after the other: whoever makes that slow waits for it alone. */
+  /** A few of an owner are closed at a time: whoever makes that slow waits for it alone. */
   close(owner: string, fd: number): void {
-    const closing = this.#closings.get(owner) ?? { waiting: [] };
+    const closing = this.#closings.get(owner) ?? { waiting: [], threads: [] };
     this.#closings.set(owner, closing);
     closing.waiting.push(fd);
     this.#look();
@@ -42,14 +43,18 @@ export class ForeignDescriptors {
   #look(): void {
     this.#pauseMs = Math.min(2 * this.#pauseMs, lookMs.most);
     for (const [owner, closing] of this.#closings) {
-      if (closing.thread?.hasEnded() === false) continue;
-      const [fd] = closing.waiting;
-      if (fd === undefined) this.#closings.delete(owner);
-      else {
-        closing.thread = closeInThread(fd);
-        if (closing.thread) closing.waiting.shift();
+      const { waiting, threads } = closing;
+      const running = threads.filter((thread) => !thread.hasEnded());
+      if (running.length < threads.length) this.#pauseMs = lookMs.first;
+      for (let [fd] = waiting; fd !== undefined && running.length < atOnce; [fd] = waiting) {
+        const thread = closeInThread(fd);
+        if (!thread) break;
+        running.push(thread);
+        waiting.shift();
+        this.#pauseMs = lookMs.first;
       }
-      this.#pauseMs = lookMs.first;
+      closing.threads = running;
+      if (running.length === 0 && waiting.length === 0) this.#closings.delete(owner);
     }
     clearTimeout(this.#timer);
     if (this.#closings.size > 0) this.#timer = setTimeout(() => this.#look(), this.#pauseMs).unref();

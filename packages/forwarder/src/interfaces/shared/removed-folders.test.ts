@@ -48,6 +48,16 @@ it('takes what an earlier process left', async () => {
   await taken(join(root, 'one'));
 });
 
+it('does not look through all that waits for each folder that comes', async () => {
+  mkdirSync(join(root, 'one'));
+  await taken(join(root, 'one'));
+  const stranger = join(root, 'place', 'stranger');
+  mkdirSync(stranger, { recursive: true });
+  mkdirSync(join(root, 'two'));
+  removed.take(join(root, 'two'), []);
+  await waitFor(() => readdirSync(join(root, 'place')).join() === 'stranger');
+});
+
 it('takes what a pod has put in the place of a folder while that was moved', async () => {
   const other = join(root, 'other');
   mkdirSync(other);

@@ -32,6 +32,8 @@ export class RemovedFolders {
   readonly #waiting = new Map<string, number>();
   #working: Promise<void> | undefined;
   #stopped = false;
+  /** At what an earlier process left. */
+  #hasLooked = false;
 
   /** @param place a folder that may not exist yet. What an earlier process left in it is removed at the first `take`. */
   constructor(place: string) {
@@ -49,7 +51,9 @@ export class RemovedFolders {
     const name = randomUUID();
     renameSync(path, join(this.#place, name));
     for (const folder of inner) shut(join(this.#place, name, folder));
-    for (const left of readdirSync(this.#place)) if (!this.#waiting.has(left)) this.#waiting.set(left, 0);
+    // Once: a pod may have made hundreds of thousands of folders, which are all there while they wait.
+    for (const left of this.#hasLooked ? [name] : readdirSync(this.#place)) this.#waiting.set(left, 0);
+    this.#hasLooked = true;
     this.#working ??= this.#work()
       .catch(() => undefined)
       .finally(() => {

@@ -65,7 +65,7 @@ describe.skipIf(!requireRoot('sriov'))('virtual functions', () => {
     await expect(forwarder.apply(local(stage, 'node:2'), { signal })).rejects.toMatchObject({
       kind: 'dataplane',
       message:
-        'sriov: pool "fast" has no free device on this node: vf0 is lent to node:1; vf1 is lent to node:1; vf2 is for the other side; ' +
+        'SRIOV_INTERFACE: pool "fast" has no free device on this node: vf0 is lent to node:1; vf1 is lent to node:1; vf2 is for the other side; ' +
         '0000:3b:00.4 has no network device on the node (driver vfio-pci); 0000:3b:00.5 has no driver; ' +
         '0000:3b:00.6 has no network device on the node (driver ixgbevf)',
     });
