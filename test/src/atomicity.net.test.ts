@@ -93,7 +93,7 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
     await endpoint.nextAsked();
     const order: string[] = [];
     const hanging = Array.from({ length: 200 }, async (_, n) => {
-      const called = await call(agent, client.netns, 4000, `hanging-${n}`);
+      const called = await call(agent, client.netns, 8000, `hanging-${n}`);
       order.push('hanging');
       return called;
     });
@@ -107,7 +107,8 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
       order.push(pod.name);
       await asking.close(mesh.a.runDir, 'another', 'open');
     }
-    expect((await Promise.all(hanging)).every(({ kind }) => kind === 'failed')).toBe(true);
+    for (const called of await Promise.all(hanging))
+      expect(called.kind === 'failed' || !readVerdict(called.bytes).accepted).toBe(true);
     expect(order.slice(0, 2)).toEqual([client.name, neighbour.name]);
     const reply = await patient;
     expect(performance.now() - begun).toBeLessThan(10_500);
@@ -170,7 +171,8 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
   it('the client gives up, at the moment when the endpoint answers', async () => {
     await endpoint.behave({ kind: 'hold', netns: there.netns });
     for (let n = 0; n < 4; n++) {
-      expect(await call(agent, client.netns, 200)).toMatchObject({ kind: 'failed', code: 4 });
+      // Long enough to get to the endpoint, also on a busy machine.
+      expect(await call(agent, client.netns, 1000)).toMatchObject({ kind: 'failed', code: 4 });
       await endpoint.nextAsked();
       await endpoint.release();
       expect(await mesh.sweep()).toEqual([]);

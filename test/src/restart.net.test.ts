@@ -168,10 +168,13 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     });
 
     it('a process that lives on keeps its connection, and takes it along when it dies', async () => {
-      expect(await known(mesh.a)).toEqual(['process-that-lives']);
-      expect(await devicesOf(client.name)).toHaveLength(1);
-      // The other node ends its halves of those that are gone in its own time.
-      await waitFor(async () => (await mesh.b.connections()).length === 1, { what: 'its half alone' });
+      const seen = async (): Promise<unknown> => [
+        await known(mesh.a),
+        (await mesh.b.connections()).length,
+        (await devicesOf(client.name)).length,
+      ];
+      // The other halves of what is released go a moment later.
+      await expect.poll(seen, { timeout: 10_000 }).toEqual([['process-that-lives'], 1, 1]);
       living.child.kill('SIGKILL');
       await living.exited;
       expect(await mesh.sweep()).toEqual([]);
