@@ -13,13 +13,17 @@ const filesOf = {
   products: [
     ...['forwarder/dist/tunnels/', 'forwarder/dist/bpf/', 'forwarder/dist/lending/'],
     ...['manager/dist/request/answers', 'manager/dist/request/many', 'manager/dist/signals/undone-there'],
-    ...['manager/dist/lifelines/keep-reachable', 'test/dist/addresses', 'test/dist/examples'],
     ...[
-      'test/dist/hostile-peers',
-      'test/dist/rollout',
-      'test/dist/shared-to-kernel',
+      'manager/dist/lifelines/keep-reachable',
+      'test/dist/connecting/addresses',
+      'test/dist/connecting/examples',
+    ],
+    ...[
+      'test/dist/enduring/hostile-peers',
+      'test/dist/enduring/rollout',
+      'test/dist/connecting/shared-to-kernel',
       'test/dist/tunnels.net',
-      'test/dist/types-matrix',
+      'test/dist/connecting/types-matrix',
     ],
   ],
 };

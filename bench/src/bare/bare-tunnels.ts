@@ -70,8 +70,16 @@ export class BareTunnels {
 
   #write(index: number, identifier: number, ends: Omit<Tunnel, 'number'>): void {
     this.#programs.maps.write(index, {
-      ...{ code: vxlan.code, ...ends, identifier, port: vxlan.port ?? 0, uplink: this.#uplink, mtu: mtu.pod },
-      ...{ checked: false, needsLink: false, senderKnown: false, elsewhere: true },
+      code: vxlan.code,
+      ...ends,
+      identifier,
+      port: vxlan.port ?? 0,
+      uplink: this.#uplink,
+      mtu: mtu.pod,
+      checked: false,
+      needsLink: false,
+      senderKnown: false,
+      elsewhere: true,
     });
   }
 }

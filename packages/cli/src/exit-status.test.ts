@@ -34,7 +34,8 @@ describe('exit status', () => {
 
   it('says once what is told line by line', () => {
     const refused = Object.assign(new NsmError('no-matching-endpoint', 'none fits: a: no'), {
-      ...{ summary: 'none fits', explained: ['a: no'] },
+      summary: 'none fits',
+      explained: ['a: no'],
     });
     expect(wordFailure(refused, false)).toBe('nsm: none fits (NSM0202)\n  a: no');
     expect(JSON.parse(wordFailure(refused, true)).error.message).toBe('none fits: a: no');

@@ -100,7 +100,11 @@ export class Manager {
     });
     const made = {
       ...foundations,
-      ...{ self, logger, recovered, readiness: this.readiness, stopping: stopping.signal },
+      self,
+      logger,
+      recovered,
+      readiness: this.readiness,
+      stopping: stopping.signal,
     };
     const parts = makeParts(made, this.#options, stops);
     const { metrics, onOrder } = this.#options;

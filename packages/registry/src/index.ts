@@ -1,9 +1,11 @@
 // Where endpoints and managers are found.
-export type { RegistryOptions } from './cached-registry.js';
+
 export { type Clock, systemClock } from './clock.js';
-export { type EmbeddedOptions, EmbeddedRegistry } from './embedded-registry.js';
+export { type EmbeddedOptions, EmbeddedRegistry } from './embedded/embedded-registry.js';
 export type { EtcdOptions } from './etcd/etcd-access.js';
+export type { RegistryOptions } from './following/cached-registry.js';
 export { type OpenOptions, openRegistry, openStore, type ServedRegistry } from './open-registry.js';
+export { endpointKey } from './records/valid-record.js';
 export type {
   EndpointKey,
   ManagerRecord,
@@ -15,5 +17,4 @@ export type {
   ServiceSettings,
 } from './registry.js';
 export { countRegistry, registryMetrics } from './registry-metrics.js';
-export { RemoteRegistry } from './remote-registry.js';
-export { endpointKey } from './valid-record.js';
+export { RemoteRegistry } from './remote/remote-registry.js';

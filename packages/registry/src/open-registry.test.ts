@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { EmbeddedRegistry } from './embedded-registry.js';
+import { EmbeddedRegistry } from './embedded/embedded-registry.js';
 import { openRegistry, openStore } from './open-registry.js';
-import { RemoteRegistry } from './remote-registry.js';
+import { RemoteRegistry } from './remote/remote-registry.js';
 
 const open = (url: string) => openRegistry(url, { stateDir: '/nowhere' });
 

@@ -1,9 +1,9 @@
 // From a registry's URL to the implementation behind it.
 import { NsmError, type ServiceImplementation, type registry as wire } from '@nsm/api';
-import { type EmbeddedOptions, EmbeddedRegistry } from './embedded-registry.js';
+import { type EmbeddedOptions, EmbeddedRegistry } from './embedded/embedded-registry.js';
 import type { EtcdOptions } from './etcd/etcd-access.js';
 import type { Registry } from './registry.js';
-import { RemoteRegistry } from './remote-registry.js';
+import { RemoteRegistry } from './remote/remote-registry.js';
 
 export interface OpenOptions extends EmbeddedOptions {
   /** What is shown to an etcd. */

@@ -2,9 +2,9 @@
 import { thorough } from '@nsm/testkit';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { contents, endpoint, until } from './compliance-harness.js';
-import { RegistryFixture } from './registry-fixture.js';
-import { RemoteRegistry } from './remote-registry.js';
+import { contents, endpoint, until } from './compliance/compliance-harness.js';
+import { RegistryFixture } from './compliance/registry-fixture.js';
+import { RemoteRegistry } from './remote/remote-registry.js';
 
 /** Managers, endpoints and claims as plain maps, each written as `contents` writes it. */
 class Model {

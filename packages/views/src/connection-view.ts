@@ -180,9 +180,17 @@ export function orderView({
   steps,
 }: admin.Order): OrderView {
   return {
-    ...{ traceId, kind, started: timeText(started), durationMs, underWay, error },
+    traceId,
+    kind,
+    started: timeText(started),
+    durationMs,
+    underWay,
+    error,
     steps: steps.map(({ name, manager, component, startMs, durationMs: took, error: why }) => ({
-      ...{ name, manager, component, startMs },
+      name,
+      manager,
+      component,
+      startMs,
       durationMs: took,
       error: why,
     })),

@@ -29,7 +29,9 @@ export function refusalView(refusal: admin.Refusal): RefusalView {
     requestId,
     labels: labels?.selector ?? {},
     interfaces: interfaces.map(({ type }) => interfaceName(type)),
-    ...{ code, what, givenUp: code === givenUpCode },
+    code,
+    what,
+    givenUp: code === givenUpCode,
     time: time ? timestampDate(time).toISOString() : '',
   };
 }

@@ -2,8 +2,8 @@
 import type { Snapshot } from '@nsm/dashboard';
 import { requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Mesh, type Pod } from '../mesh.js';
-import { type Connected, nsm, nsmJson } from '../nsm-command.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { type Connected, nsm, nsmJson } from '../mesh/nsm-command.js';
 
 describe.skipIf(!requireRoot('dashboard'))('nsm dashboard', () => {
   let mesh: Mesh;

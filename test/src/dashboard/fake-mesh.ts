@@ -31,8 +31,13 @@ const blank = connectionView(create(admin.ConnectionSchema));
 
 const side = (interfaceName: string, address: string, namespace: string) => ({
   ...blank.client,
-  ...{ interfaceName, namespace, addresses: [address], routes: ['10.70.0.0/24'], routeCount: 1 },
-  ...{ mtu: 1450, mac: '02:00:00:00:00:01' },
+  interfaceName,
+  namespace,
+  addresses: [address],
+  routes: ['10.70.0.0/24'],
+  routeCount: 1,
+  mtu: 1450,
+  mac: '02:00:00:00:00:01',
 });
 
 /** @param number tells connections apart, and gives them addresses. */
@@ -55,7 +60,9 @@ export function connectionTold(
     history: [
       {
         time: new Date(Date.parse(since) - 12).toISOString(),
-        ...{ state: 'CONNECTING', detail: '', durationMs: 12 },
+        state: 'CONNECTING',
+        detail: '',
+        durationMs: 12,
       },
       { time: since, state: 'SYNCED', detail: '', durationMs: null },
     ],
@@ -79,8 +86,13 @@ function countersAt(ms: number, number: number): NonNullable<ConnectionView['sta
   const seconds = ms / 1000;
   const packets = Math.round((50 + (number % 17) * 400) * (seconds + 3 * Math.sin(seconds / 4 + number)));
   return {
-    ...{ receivedPackets: packets, receivedBytes: packets * 900, receivedDrops: 0 },
-    ...{ sentPackets: packets, sentBytes: packets * 140, sentDrops: 0, drops: {} },
+    receivedPackets: packets,
+    receivedBytes: packets * 900,
+    receivedDrops: 0,
+    sentPackets: packets,
+    sentBytes: packets * 140,
+    sentDrops: 0,
+    drops: {},
   };
 }
 
@@ -118,7 +130,10 @@ export class FakeManager implements ManagerFeed {
       troubles: [],
       managers: this.#mesh.managers.map((one, index) => ({
         ...managerView(undefined),
-        ...{ name: one.#name, address: `10.0.0.${index + 1}:5001`, version: '0.1.0', security: 'mtls' },
+        name: one.#name,
+        address: `10.0.0.${index + 1}:5001`,
+        version: '0.1.0',
+        security: 'mtls',
         alive: true,
       })),
       endpoints: this.#mesh.managers.flatMap(({ endpoints }) => endpoints),
@@ -147,7 +162,9 @@ export class FakeManager implements ManagerFeed {
       .filter((one) => one.service === service)
       .map((one, index) => ({
         endpoint: {
-          ...{ nseProviderName: one.name, networkServiceName: service, networkServiceHost: one.manager },
+          nseProviderName: one.name,
+          networkServiceName: service,
+          networkServiceHost: one.manager,
           labels: { selector: one.labels },
         },
         rank: one.unavailable === '' ? index + 1 : 0,

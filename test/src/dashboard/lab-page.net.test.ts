@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Snapshot } from '@nsm/dashboard';
 import { requireRoot } from '@nsm/testkit';
 import { expect, it } from 'vitest';
-import { spawnNsm } from '../nsm-command.js';
+import { spawnNsm } from '../mesh/nsm-command.js';
 
 const file = fileURLToPath(new URL('../../../examples/two-nodes.yaml', import.meta.url));
 

@@ -4,8 +4,8 @@ import type { Running } from '@nsm/testkit';
 import { requireRoot, waitFor } from '@nsm/testkit';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Mesh, type Pod } from '../mesh.js';
-import { type Connected, nsmJson, spawnNsm } from '../nsm-command.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { type Connected, nsmJson, spawnNsm } from '../mesh/nsm-command.js';
 import { isLive, Pages, requireBrowser } from './browser.js';
 
 const listen = '127.0.0.1:7071';

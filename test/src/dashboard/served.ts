@@ -14,7 +14,9 @@ export async function serveMesh(
 ): Promise<Served> {
   const mesh = new LiveMesh(source);
   const server = await DashboardServer.start(mesh, {
-    ...{ listen: '127.0.0.1:0', names: [], allowChanges: false },
+    listen: '127.0.0.1:0',
+    names: [],
+    allowChanges: false,
     ...options,
   });
   await mesh.refresh();

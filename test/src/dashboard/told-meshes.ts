@@ -17,14 +17,12 @@ export function variedMesh(): FakeMesh {
   const put = (manager: FakeManager, connection: ConnectionView): void =>
     void manager.connections.set(connection.id, connection);
   const order = {
-    ...{
-      traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
-      kind: 'connect',
-      started: since,
-      durationMs: 11.8,
-      underWay: false,
-      error: '',
-    },
+    traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+    kind: 'connect',
+    started: since,
+    durationMs: 11.8,
+    underWay: false,
+    error: '',
     steps: [
       {
         name: 'choose endpoint',

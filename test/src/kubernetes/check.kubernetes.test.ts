@@ -1,6 +1,6 @@
 // nsm check of a cluster, by whoever administers it, and of a node, in the pod of its manager.
 import { expect, it } from 'vitest';
-import { nsm as nsmHere } from '../nsm-command.js';
+import { nsm as nsmHere } from '../mesh/nsm-command.js';
 import { systemNamespace } from './config.js';
 import { managerNodes, nsm } from './installation.js';
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { Authority, issueFiles } from '@nsm/pki';
 import { requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Mesh } from '../mesh.js';
-import type { MeshNode } from '../mesh-node.js';
-import { nsmProgram } from '../nsm-command.js';
-import { underlayDevice } from '../underlay.js';
+import { Mesh } from '../mesh/mesh.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
+import { nsmProgram } from '../mesh/nsm-command.js';
+import { underlayDevice } from '../mesh/underlay.js';
 
 interface Checked {
   readonly code: string;

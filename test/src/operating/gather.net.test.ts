@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Running, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Mesh } from '../mesh.js';
-import { nsmJson, nsmProgram } from '../nsm-command.js';
+import { Mesh } from '../mesh/mesh.js';
+import { nsmJson, nsmProgram } from '../mesh/nsm-command.js';
 
 /** In every secret that is planted. */
 const planted = 'planted';

@@ -8,9 +8,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { admin, Channel } from '@nsm/api';
 import { ipJson, type Running, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Mesh, type Pod } from '../mesh.js';
-import type { MeshNode } from '../mesh-node.js';
-import { type Connected, nsm, nsmJson } from '../nsm-command.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
+import { type Connected, nsm, nsmJson } from '../mesh/nsm-command.js';
 
 const service = 'echo';
 const policy = 'rules: [{ name: all, effect: allow }]\n';
@@ -99,7 +99,11 @@ describe.skipIf(!requireRoot('looking'))('an operator', () => {
       'kernel,mem',
     );
     expect(far).toMatchObject({
-      ...{ name: 'far', rank: 1, chosen: true, rule: 'all', plan: { manager: 'node-b', mtu: 1450 } },
+      name: 'far',
+      rank: 1,
+      chosen: true,
+      rule: 'all',
+      plan: { manager: 'node-b', mtu: 1450 },
       interfaceMatch: { shared: ['kernel'], joined: { client: 'kernel', endpoint: 'kernel' } },
       labelMatches: [{ key: 'tier', wanted: 'silver', has: 'silver', matched: true }],
     });

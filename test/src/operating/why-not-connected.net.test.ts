@@ -4,8 +4,8 @@ import { basename, join } from 'node:path';
 import { Authority, issueFiles } from '@nsm/pki';
 import { type Running, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Mesh, type Pod } from '../mesh.js';
-import { nsm, nsmProgram } from '../nsm-command.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { nsm, nsmProgram } from '../mesh/nsm-command.js';
 import { pkiDir } from '../security/shown-certificates.js';
 
 const hourMs = 3_600_000;

@@ -1,8 +1,8 @@
 // What the managers count of a connection: what was sent has been received, or was dropped for a reason that is told.
 import type { admin } from '@nsm/api';
 import { waitFor } from '@nsm/testkit';
-import type { MeshNode } from '../mesh-node.js';
-import { hashOf } from '../pod-network.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
+import { hashOf } from '../mesh/pod-network.js';
 
 type Statistics = NonNullable<admin.Connection['statistics']>;
 /** Of both ends, each as its own node counts. */

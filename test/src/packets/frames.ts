@@ -69,7 +69,9 @@ const makesOf = ({ from, to, mtu }: Direction): ReadonlyMap<string, Make> => {
     const type = etherTypes[version];
     const ip = (data: Buffer, checksum: Checksum, destination = target): Buffer =>
       ipPacket({
-        ...{ from: source, to: destination, protocol: udp },
+        from: source,
+        to: destination,
+        protocol: udp,
         payload: datagram({ from: source, to: destination, port, data, checksum }),
       });
     const fill = (bytes: number): Buffer => contentOf(bytes + version, mtu - bytes - headerSize[version] - 8);

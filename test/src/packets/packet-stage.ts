@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs';
 import { InterfaceType, TunnelType, tunnelNames } from '@nsm/api';
 import type { VxlanEngine } from '@nsm/forwarder';
 import { firstAnswer, type Running, waitFor } from '@nsm/testkit';
-import { type Application, startMemif, startVhost } from '../applications.js';
-import { Mesh, type Pod } from '../mesh.js';
-import type { MeshNode } from '../mesh-node.js';
-import { hashOf } from '../pod-network.js';
-import type { CableKind } from '../underlay.js';
+import { type Application, startMemif, startVhost } from '../mesh/applications.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
+import { hashOf } from '../mesh/pod-network.js';
+import type { CableKind } from '../mesh/underlay.js';
 import { type Cell, PodEnd, type Version, versions } from './pod-end.js';
 
 export interface StageOptions {

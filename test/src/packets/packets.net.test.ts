@@ -1,8 +1,8 @@
 // Packets of every length and make over every kind of tunnel, on every underlay, both ways.
 import { leaks, requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { missingTestpmd } from '../mesh/testpmd.js';
 import { thorough } from '../reliability/config.js';
-import { missingTestpmd } from '../testpmd.js';
 import { counted, dropsAt } from './counters.js';
 import { cutFaults, overlongFaults } from './fragments.js';
 import { frameFaults } from './frames.js';

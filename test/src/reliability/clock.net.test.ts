@@ -2,9 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import { requireRoot, spawnIn } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Mesh, type Pod } from '../mesh.js';
-import { type Connected, nsm, nsmJson } from '../nsm-command.js';
-import { bare } from '../pod-network.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { type Connected, nsm, nsmJson } from '../mesh/nsm-command.js';
+import { bare } from '../mesh/pod-network.js';
 
 const preload = fileURLToPath(new URL('./clock-preload.js', import.meta.url));
 /** Longer than a manager's lease in the registry, seconds. */

@@ -13,7 +13,7 @@ import {
   waitFor,
 } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Switch } from '../underlay.js';
+import { Switch } from '../mesh/underlay.js';
 import type { Told } from './registry-contender-main.js';
 
 const program = fileURLToPath(new URL('registry-contender-main.js', import.meta.url));

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { detachTcx, hasTcx, tcxPrograms } from '@nsm/netlink';
 import { ipJson, run, waitFor } from '@nsm/testkit';
-import type { MeshNode } from '../mesh-node.js';
-import { deviceOf, hashOf } from '../pod-network.js';
-import { underlayDevice } from '../underlay.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
+import { deviceOf, hashOf } from '../mesh/pod-network.js';
+import { underlayDevice } from '../mesh/underlay.js';
 import { clearBpfMap } from './bpf-maps.js';
 import { type Connected, route, type Stage } from './stage.js';
 

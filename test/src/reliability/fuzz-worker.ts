@@ -3,7 +3,7 @@ import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { admin, connect, endpoint, forwarder, proxy, registry } from '@nsm/api';
-import { memberCredentials } from '../member-credentials.js';
+import { memberCredentials } from '../mesh/member-credentials.js';
 import { fuzzInput, type Vocabulary } from './fuzz-messages.js';
 import { type Address, speakNonsense } from './fuzz-sockets.js';
 import { Random } from './random.js';

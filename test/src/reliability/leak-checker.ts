@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { admin, Channel, state, TunnelType } from '@nsm/api';
 import { waitFor } from '@nsm/testkit';
-import type { Mesh } from '../mesh.js';
-import type { MeshNode } from '../mesh-node.js';
-import { bare, type Device, devicesOf, hashOf } from '../pod-network.js';
-import { underlayDevice } from '../underlay.js';
+import type { Mesh } from '../mesh/mesh.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
+import { bare, type Device, devicesOf, hashOf } from '../mesh/pod-network.js';
+import { underlayDevice } from '../mesh/underlay.js';
 import { bpfMapsOf } from './bpf-maps.js';
 
 /** One end of a connection, as a manager lists it. */

@@ -1,8 +1,8 @@
 // Where failures happen: nodes on a switch, every part a process of its own, two endpoints of one service, and a client.
 import { type ConnectionParameters, InterfaceType } from '@nsm/api';
 import { type Running, run } from '@nsm/testkit';
-import { Mesh, type MeshOptions, type Pod } from '../mesh.js';
-import type { MeshNode } from '../mesh-node.js';
+import { Mesh, type MeshOptions, type Pod } from '../mesh/mesh.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
 
 /** How client and endpoints are placed and joined. */
 export interface Column {

@@ -1,9 +1,9 @@
 // What the model-based test and the soak act on: three nodes, five endpoints of two services, twenty client pods.
 import { InterfaceType } from '@nsm/api';
 import { ping, type Running, run, waitFor } from '@nsm/testkit';
-import { Mesh, type Pod } from '../mesh.js';
-import type { MeshNode } from '../mesh-node.js';
-import { bare } from '../pod-network.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
+import { bare } from '../mesh/pod-network.js';
 
 export const services = ['red', 'blue'] as const;
 export type Service = (typeof services)[number];

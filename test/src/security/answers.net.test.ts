@@ -3,10 +3,10 @@ import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from '../agent.js';
-import { kernelWith } from '../extensions.js';
-import { Mesh, type Pod } from '../mesh.js';
-import { type Field, message } from '../wire.js';
+import type { Agent } from '../mesh/agent.js';
+import { kernelWith } from '../mesh/extensions.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { type Field, message } from '../mesh/wire.js';
 
 const user = 61_001;
 const service = 'evil';

@@ -158,7 +158,9 @@ describe.skipIf(!requireRoot('certificates'))('certificates', () => {
     const files = mkdtempSync(join(folder, 'short-'));
     issueFiles(Authority.open(pkiDir), { kind: 'manager', name: 'node-b' }, 3000, files);
     const short = await credentialsOf('node-b', {
-      ...{ tlsCert: join(files, 'tls.crt'), tlsKey: join(files, 'tls.key'), tlsCa: join(files, 'ca.crt') },
+      tlsCert: join(files, 'tls.crt'),
+      tlsKey: join(files, 'tls.key'),
+      tlsCa: join(files, 'ca.crt'),
     });
     const channel = channelTo(await serve(await credentialsOf('node-a')), { credentials: short });
     const client = channel.client(wire.Registry);

@@ -10,7 +10,7 @@ import type { Running } from '@nsm/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { serveMesh } from '../dashboard/served.js';
 import { variedMesh } from '../dashboard/told-meshes.js';
-import { spawnNsm } from '../nsm-command.js';
+import { spawnNsm } from '../mesh/nsm-command.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nsm-https-'));
 const pkiDir = join(folder, 'pki');

@@ -1,13 +1,13 @@
 // Only the two ends of a connection send into it, and each only as itself: section "Dataplane" of docs/security.md.
 import { PacketSocket, ping, requireRoot, run, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { MeshNode } from '../mesh-node.js';
-import { nsmJson } from '../nsm-command.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
+import { nsmJson } from '../mesh/nsm-command.js';
+import { hashOf } from '../mesh/pod-network.js';
+import { missingTestpmd } from '../mesh/testpmd.js';
+import { underlayDevice } from '../mesh/underlay.js';
 import { type Attachment, type Connection, kinds, PacketStage } from '../packets/packet-stage.js';
 import { directionsOf, type PodEnd } from '../packets/pod-end.js';
-import { hashOf } from '../pod-network.js';
-import { missingTestpmd } from '../testpmd.js';
-import { underlayDevice } from '../underlay.js';
 import { framesOf, ofAnyMac } from './foreign-frames.js';
 import { forgeries } from './tunnel-frames.js';
 import { masquerade, sendDatagram } from './underlay-senders.js';

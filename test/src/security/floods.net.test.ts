@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { Authority } from '@nsm/pki';
 import { requireRoot, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from '../agent.js';
-import { Mesh, type Pod } from '../mesh.js';
-import { managerPort } from '../mesh-node.js';
-import { nsmJson } from '../nsm-command.js';
+import type { Agent } from '../mesh/agent.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { managerPort } from '../mesh/mesh-node.js';
+import { nsmJson } from '../mesh/nsm-command.js';
 import { sampleProcess } from '../reliability/process-sample.js';
 import type { Flood, FloodKind } from './flooder.js';
 import { pkiDir, shownBy } from './shown-certificates.js';
@@ -87,7 +87,9 @@ describe.skipIf(!requireRoot('floods'))('a flood', () => {
     TCP: () => ({
       namespace: mesh.b.namespace.name,
       to: {
-        ...{ host: mesh.a.address, port: managerPort, tls: shownBy(Authority.open(pkiDir), 'taken') },
+        host: mesh.a.address,
+        port: managerPort,
+        tls: shownBy(Authority.open(pkiDir), 'taken'),
       },
       call: '/nsmproxy.ProxyConnection/CheckConnections',
       watch: '/nsmregistry.Registry/Watch',

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { requireRoot } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { nsmProgram } from '../nsm-command.js';
+import { nsmProgram } from '../mesh/nsm-command.js';
 
 const stranger = 61_001;
 

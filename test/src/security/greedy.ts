@@ -3,7 +3,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as http2Connect } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { message } from '../wire.js';
+import { message } from '../mesh/wire.js';
 
 const [, , socket = '', hanging = '', sessions = '0'] = process.argv;
 /** Of each session. */
@@ -36,8 +36,10 @@ const open = async (): Promise<ClientHttp2Session> => {
 const call = (session: ClientHttp2Session, method: string): ClientHttp2Stream | undefined => {
   if (session.closed || session.destroyed) return undefined;
   const stream = session.request({
-    ...{ ':method': 'POST', ':path': `${service}/${method}` },
-    ...{ 'content-type': 'application/grpc', te: 'trailers' },
+    ':method': 'POST',
+    ':path': `${service}/${method}`,
+    'content-type': 'application/grpc',
+    te: 'trailers',
   });
   return stream.on('error', () => undefined);
 };

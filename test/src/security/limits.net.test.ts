@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { libc, memory, UnixSocket } from '@nsm/netlink';
 import { ipJson, requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from '../agent.js';
-import { Mesh, type Pod } from '../mesh.js';
-import { type Connected, nsmJson } from '../nsm-command.js';
-import { message } from '../wire.js';
+import type { Agent } from '../mesh/agent.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { type Connected, nsmJson } from '../mesh/nsm-command.js';
+import { message } from '../mesh/wire.js';
 
 const [user, otherUser, oneOfMany] = [61_001, 61_002, 61_003];
 const greedy = fileURLToPath(new URL('./greedy.js', import.meta.url));

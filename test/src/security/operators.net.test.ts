@@ -6,10 +6,10 @@ import { admin, Channel, NsmError, proxy, registry, Server } from '@nsm/api';
 import { openCredentials } from '@nsm/pki';
 import { requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent, Called } from '../agent.js';
-import { expectTraffic } from '../expect-traffic.js';
-import { Mesh, type Pod } from '../mesh.js';
-import { type Connected, nsmJson } from '../nsm-command.js';
+import type { Agent, Called } from '../mesh/agent.js';
+import { expectTraffic } from '../mesh/expect-traffic.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { type Connected, nsmJson } from '../mesh/nsm-command.js';
 import { pkiDir } from './shown-certificates.js';
 
 const bytesOf = <S extends DescMessage>(schema: S, fields: MessageInitShape<S>): Uint8Array =>

@@ -13,12 +13,12 @@ import { fileURLToPath } from 'node:url';
 import { libc, refuseDescriptors } from '@nsm/netlink';
 import { ipJson, type Running, requireRoot, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from '../agent.js';
-import { extensions } from '../extensions.js';
-import { Mesh, type Pod } from '../mesh.js';
-import { nsmJson } from '../nsm-command.js';
-import { connectionRequest, methods, readVerdict } from '../specification.js';
-import { message } from '../wire.js';
+import type { Agent } from '../mesh/agent.js';
+import { extensions } from '../mesh/extensions.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { nsmJson } from '../mesh/nsm-command.js';
+import { connectionRequest, methods, readVerdict } from '../mesh/specification.js';
+import { message } from '../mesh/wire.js';
 import {
   callHeaders,
   endHeaders,
@@ -293,7 +293,10 @@ describe.skipIf(!requireRoot('security of pods'))('pods and their sockets', () =
       ({ error } = await many.advertise(
         mesh.a.runDir,
         ...Array.from({ length: 32 }, (_, index) => ({
-          ...{ service: `s${part}-${index}`, name: `e${part}-${index}`, socket, more },
+          service: `s${part}-${index}`,
+          name: `e${part}-${index}`,
+          socket,
+          more,
         })),
       ));
     expect(error).toMatch(/bytes of advertised endpoints.*--limit endpointBytes/);

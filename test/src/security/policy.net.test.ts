@@ -5,10 +5,10 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, statSync, wr
 import { join } from 'node:path';
 import { ipJson, requireRoot, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from '../agent.js';
-import { Mesh, type Pod } from '../mesh.js';
-import type { MeshNode } from '../mesh-node.js';
-import { nsm, nsmJson } from '../nsm-command.js';
+import type { Agent } from '../mesh/agent.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
+import { nsm, nsmJson } from '../mesh/nsm-command.js';
 
 const user = 61_001;
 const open = 'rules: [{ name: all, effect: allow }]\n';

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Mesh, type Pod } from '../mesh.js';
-import { nsmProgram } from '../nsm-command.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { nsmProgram } from '../mesh/nsm-command.js';
 
 const racer = fileURLToPath(new URL('./folder-racer.js', import.meta.url));
 const flooder = fileURLToPath(new URL('./folder-flooder.js', import.meta.url));

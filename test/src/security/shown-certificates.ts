@@ -53,7 +53,10 @@ function misissued(given: Names, edit: (body: Buffer) => void = () => undefined)
     certificate: authority.certificate,
   };
   const certificate = makeCertificate({
-    ...{ ...given, publicKey: createPublicKey(key), commonName: owner.name, signer },
+    ...given,
+    publicKey: createPublicKey(key),
+    commonName: owner.name,
+    signer,
   });
   // RFC 5280, section 4.1: what is signed, the algorithm, the signature.
   const [body, algorithm] = elementsOf(elementsOf(certificate.raw)[0]!.content);

@@ -4,9 +4,9 @@ import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireRoot, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from '../agent.js';
-import { Mesh, type Pod } from '../mesh.js';
-import { nsm, nsmJson } from '../nsm-command.js';
+import type { Agent } from '../mesh/agent.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { nsm, nsmJson } from '../mesh/nsm-command.js';
 
 const user = 61_001;
 const service = 'secure';

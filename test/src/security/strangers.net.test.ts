@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { Authority } from '@nsm/pki';
 import { requireRoot, run, spawnIn, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { expectTraffic } from '../expect-traffic.js';
-import { Mesh, type Pod } from '../mesh.js';
-import { managerPort } from '../mesh-node.js';
-import { type Connected, nsm, nsmJson } from '../nsm-command.js';
+import { expectTraffic } from '../mesh/expect-traffic.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { managerPort } from '../mesh/mesh-node.js';
+import { type Connected, nsm, nsmJson } from '../mesh/nsm-command.js';
 import { type ProcessSample, sampleProcess } from '../reliability/process-sample.js';
 import {
   notYetValid,

@@ -4,12 +4,12 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync } 
 import { dirname, join } from 'node:path';
 import { type Running, requireRoot, run, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Application, startMemif, startVhost } from '../applications.js';
-import { Mesh, type Pod } from '../mesh.js';
-import type { MeshNode } from '../mesh-node.js';
-import { type Connected, nsm, nsmJson, spawnNsm } from '../nsm-command.js';
-import { passes } from '../pod-network.js';
-import { missingTestpmd, type Parameters } from '../testpmd.js';
+import { type Application, startMemif, startVhost } from '../mesh/applications.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import type { MeshNode } from '../mesh/mesh-node.js';
+import { type Connected, nsm, nsmJson, spawnNsm } from '../mesh/nsm-command.js';
+import { passes } from '../mesh/pod-network.js';
+import { missingTestpmd, type Parameters } from '../mesh/testpmd.js';
 import { SystemdUnit } from './systemd-unit.js';
 
 /** Of which each has a group of the same number; the forwarder is in the manager's group, too. */

@@ -3,11 +3,11 @@ import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary }
 import { proxy, registry, TunnelType } from '@nsm/api';
 import { requireRoot } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from '../agent.js';
-import { expectTraffic } from '../expect-traffic.js';
-import { Mesh, type Pod } from '../mesh.js';
-import { type Connected, nsmJson } from '../nsm-command.js';
-import { readVerdict } from '../specification.js';
+import type { Agent } from '../mesh/agent.js';
+import { expectTraffic } from '../mesh/expect-traffic.js';
+import { Mesh, type Pod } from '../mesh/mesh.js';
+import { type Connected, nsmJson } from '../mesh/nsm-command.js';
+import { readVerdict } from '../mesh/specification.js';
 
 /** The agent's certificate is that of manager `agent`. */
 const own = 'agent';
@@ -184,11 +184,11 @@ describe.skipIf(!requireRoot('taken node'))('a node that somebody has taken over
     ],
   ])('asks for no connection %s', async (_what, more, why) => {
     const bytes = bytesOf(proxy.ProxyConnectionRequestSchema, {
-      ...{ requestId: 'evil', networkServiceName: 'far', nseProviderName: 'there' },
-      ...{
-        tunnelType: [{ type: TunnelType.VXLAN, parameters: { address: '10.9.0.3' } }],
-        interface: [{ type: 1 }],
-      },
+      requestId: 'evil',
+      networkServiceName: 'far',
+      nseProviderName: 'there',
+      tunnelType: [{ type: TunnelType.VXLAN, parameters: { address: '10.9.0.3' } }],
+      interface: [{ type: 1 }],
       ...more,
     });
     const called = await taken.call(mesh.b.mtls, '/nsmproxy.ProxyConnection/RequestProxyConnection', bytes);

@@ -10,7 +10,7 @@ import { reflect } from '@bufbuild/protobuf/reflect';
 import { admin, Server } from '@nsm/api';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nsmProgram } from '../nsm-command.js';
+import { nsmProgram } from '../mesh/nsm-command.js';
 
 const execute = promisify(execFile);
 

@@ -84,8 +84,10 @@ describe('a server of many pods', () => {
   /** The headers of a call. */
   const begin = (client: ClientHttp2Session, method: string) => {
     const stream = client.request({
-      ...{ ':method': 'POST', ':path': `/nsmconnect.ClientConnection/${method}` },
-      ...{ 'content-type': 'application/grpc', te: 'trailers' },
+      ':method': 'POST',
+      ':path': `/nsmconnect.ClientConnection/${method}`,
+      'content-type': 'application/grpc',
+      te: 'trailers',
     });
     stream.on('error', () => undefined);
     return stream;

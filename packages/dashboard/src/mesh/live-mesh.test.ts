@@ -49,7 +49,10 @@ class Feed implements ManagerFeed {
 
 const manager = (name: string, more: Partial<ManagerView> = {}): ManagerView => ({
   ...managerView(undefined),
-  ...{ name, address: `${name}:5001`, security: 'mtls', alive: true },
+  name,
+  address: `${name}:5001`,
+  security: 'mtls',
+  alive: true,
   ...more,
 });
 

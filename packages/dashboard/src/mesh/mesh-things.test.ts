@@ -11,14 +11,25 @@ const blank = connectionView(create(admin.ConnectionSchema));
 
 const side = (address: string, namespace = ''): SideView => ({
   ...blank.client,
-  ...{ interfaceName: namespace && 'nsm0', namespace, addresses: [address], mtu: 1450 },
+  interfaceName: namespace && 'nsm0',
+  namespace,
+  addresses: [address],
+  mtu: 1450,
 });
 
 function half(id: string, role: string, more: Partial<ConnectionView> = {}): ConnectionView {
   return {
     ...blank,
-    ...{ id, role, service: 'vpn', requestId: 'pod-1', state: 'SYNCED', endpoint: 'gw', peerManager: 'b' },
-    ...{ interface: 'kernel', client: side('10.0.0.1/31', '/c'), endpointSide: side('10.0.0.0/31') },
+    id,
+    role,
+    service: 'vpn',
+    requestId: 'pod-1',
+    state: 'SYNCED',
+    endpoint: 'gw',
+    peerManager: 'b',
+    interface: 'kernel',
+    client: side('10.0.0.1/31', '/c'),
+    endpointSide: side('10.0.0.0/31'),
     tunnel: { type: 'VXLAN', identifier: 7, local: '', remote: '', port: 0 },
     ...more,
   };
@@ -26,7 +37,10 @@ function half(id: string, role: string, more: Partial<ConnectionView> = {}): Con
 
 const manager = (name: string, more: Partial<ManagerView> = {}): ManagerView => ({
   ...managerView(undefined),
-  ...{ name, address: `${name}:5001`, security: 'mtls', alive: true },
+  name,
+  address: `${name}:5001`,
+  security: 'mtls',
+  alive: true,
   ...more,
 });
 
@@ -42,12 +56,10 @@ const nodesOf = (all: Told[], unasked?: ReadonlyMap<string, string>): MeshNode[]
 describe('halves of a connection', () => {
   const client = half('a:1', 'CLIENT', { peerId: 'b:1' });
   const endpoint = half('b:1', 'ENDPOINT', {
-    ...{
-      peerManager: 'a',
-      peerId: 'a:1',
-      client: side('10.0.0.1/31'),
-      endpointSide: side('10.0.0.0/31', '/e'),
-    },
+    peerManager: 'a',
+    peerId: 'a:1',
+    client: side('10.0.0.1/31'),
+    endpointSide: side('10.0.0.0/31', '/e'),
   });
 
   it.each([

@@ -3,23 +3,47 @@ import type { MeshConnection, MeshEndpoint } from '../model.js';
 import { finds, toggled, unknownKeys } from './filter.js';
 
 const side = {
-  ...{ node: 'node-a', netns: '/run/netns/red', pod: '', interfaceName: 'nsm0', addresses: ['10.1.2.3/31'] },
-  ...{ routes: [], routeCount: 0, mtu: 0, mac: '' },
+  node: 'node-a',
+  netns: '/run/netns/red',
+  pod: '',
+  interfaceName: 'nsm0',
+  addresses: ['10.1.2.3/31'],
+  routes: [],
+  routeCount: 0,
+  mtu: 0,
+  mac: '',
 };
 const connection: MeshConnection = {
-  ...{ kind: 'connection', id: 'node-a:1', service: 'vpn', requestId: 'Web-1', state: 'HEALING', detail: '' },
-  ...{ attempt: 0, since: '', interface: 'kernel', client: side, halves: [], history: [] },
-  ...{ endpoint: { ...side, node: 'node-b', name: 'gw-1', namespace: 'default' }, lastOrder: null },
-  ...{
-    tunnel: { type: 'VXLAN', identifier: 77, local: '', remote: '', port: 0 },
-    roundTripUs: null,
-    narrow: null,
-    heals: 0,
-  },
+  kind: 'connection',
+  id: 'node-a:1',
+  service: 'vpn',
+  requestId: 'Web-1',
+  state: 'HEALING',
+  detail: '',
+  attempt: 0,
+  since: '',
+  interface: 'kernel',
+  client: side,
+  halves: [],
+  history: [],
+  endpoint: { ...side, node: 'node-b', name: 'gw-1', namespace: 'default' },
+  lastOrder: null,
+  tunnel: { type: 'VXLAN', identifier: 77, local: '', remote: '', port: 0 },
+  roundTripUs: null,
+  narrow: null,
+  heals: 0,
 };
 const endpoint: MeshEndpoint = {
-  ...{ kind: 'endpoint', id: 'default/gw-1/vpn', name: 'gw-1', namespace: 'default', service: 'vpn' },
-  ...{ node: 'node-b', interfaces: [], labels: { tier: 'gold' }, prefixes: [], unavailable: '' },
+  kind: 'endpoint',
+  id: 'default/gw-1/vpn',
+  name: 'gw-1',
+  namespace: 'default',
+  service: 'vpn',
+  node: 'node-b',
+  interfaces: [],
+  labels: { tier: 'gold' },
+  prefixes: [],
+  unavailable: '',
 };
 
 describe('a search', () => {

@@ -72,7 +72,10 @@ async function* packetsOf(points: readonly CapturePoint[], signal: AbortSignal):
       toldAt = performance.now();
       yield {
         packets: packets.map(({ time, point, outgoing, length, data }) => ({
-          ...{ point, outgoing, length, data },
+          point,
+          outgoing,
+          length,
+          data,
           timeNs: time,
         })),
         untilNs,

@@ -29,7 +29,9 @@ describe.skipIf(!requireRoot('comparing'))('a cross-connect that somebody change
       routes: side === 0 ? [{ destination: '10.99.0.0/16', gateway: '10.60.0.0' }] : [],
     });
     const wanted = create(fw.CrossConnectSchema, {
-      ...{ id, client: port(0, 'nsm0'), endpoint: port(1, 'nse0') },
+      id,
+      client: port(0, 'nsm0'),
+      endpoint: port(1, 'nse0'),
     });
     try {
       const made = await forwarder.apply(wanted);

@@ -102,7 +102,12 @@ export class Stage implements AsyncDisposable {
               // Link-local addresses are derived from the hardware address.
               .filter(({ scope }) => scope !== 'link')
               .map(({ local, peer, prefixlen, scope, label, broadcast }) => ({
-                ...{ local, address: peer, prefixlen, scope, label, broadcast },
+                local,
+                address: peer,
+                prefixlen,
+                scope,
+                label,
+                broadcast,
               })),
           },
         ]),

@@ -51,7 +51,12 @@ export function inspectNamespace(
     const prefixes = [...prefixesOf(socket), ...cluster];
     return {
       namespace: {
-        ...{ inode, path, prefixes, cookie: namespaceCookie(socket), node, addresses },
+        inode,
+        path,
+        prefixes,
+        cookie: namespaceCookie(socket),
+        node,
+        addresses,
         administered: asked && pid > 0 && administers(pid, namespace),
       },
       pidInode,

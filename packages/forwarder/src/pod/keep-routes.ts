@@ -53,7 +53,9 @@ export function keepRoutes(
     const { gateway, device, source, onlink, multipath } = way;
     const several = multipath.length > 0;
     const wanted: RouteSpec = {
-      ...{ destination, protocol: ownProtocol, metric },
+      destination,
+      protocol: ownProtocol,
+      metric,
       ...(several ? { multipath } : { gateway, device, onlink }),
       source,
     };

@@ -157,7 +157,10 @@ export class PodAgent implements NodePods {
     });
     const { domain = 'nsm' } = this.#options;
     const worker = new PodWorker(uid, {
-      ...{ port, directory: this.#directory, domain, teller },
+      port,
+      directory: this.#directory,
+      domain,
+      teller,
       now: () => performance.now(),
     });
     this.#workers.set(uid, worker);

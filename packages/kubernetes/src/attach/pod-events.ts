@@ -94,7 +94,9 @@ export class PodEvents {
     const event: Event = {
       metadata: { name, namespace },
       eventTime: this.#microTime(),
-      ...{ type, reason, action },
+      type,
+      reason,
+      action,
       note: note.slice(0, maxNote),
       regarding: {
         apiVersion: 'v1',

@@ -30,7 +30,12 @@ export function keptOf({ metadata, spec, status }: Pod): Pod {
   const [first] = spec.containers;
   return {
     metadata: {
-      ...{ name, namespace, uid, resourceVersion, deletionTimestamp, labels },
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      deletionTimestamp,
+      labels,
       annotations: Object.fromEntries(
         Object.entries(annotations).filter(
           ([key]) => /networkservicemesh\.io(\/|$)/.test(key) || key === configHash,

@@ -202,7 +202,13 @@ checks: [{ from: p, to: "2001:DB8:0::0001" }]
   it('tells true and false from text where a flag may be either', () => {
     const options = '{ a: true, b: False, c: "true", d: no, e: 1.10, f: [0x10, TRUE], g: 5 }';
     expect(parse(`name: x\nnodes: { a: { options: ${options} } }`).nodes.a?.options).toEqual({
-      ...{ a: true, b: false, c: 'true', d: 'no', e: '1.10', f: ['0x10', true], g: '5' },
+      a: true,
+      b: false,
+      c: 'true',
+      d: 'no',
+      e: '1.10',
+      f: ['0x10', true],
+      g: '5',
     });
     expect(parse(`%YAML 1.1\n---\n${minimal}throughput: TRUE\n`).throughput).toBe(true);
   });

@@ -15,7 +15,9 @@ function place(
   { nodes = [], accept = '' }: { nodes?: string[]; accept?: string } = {},
 ): void {
   const has = networks.map(([prefix, name, id = '', routed]) => ({
-    ...{ prefix, interface: name, id },
+    prefix,
+    interface: name,
+    id,
     routed: routed !== undefined,
   }));
   const parameters = { interfaceParameters: { accept_routes: accept } };

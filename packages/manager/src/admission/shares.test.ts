@@ -4,7 +4,8 @@ import type { Limits } from './limits.js';
 import { Shares, type SharesComponents } from './shares.js';
 
 const pod = (inode: number, uid = 61001) => ({
-  ...{ uid, gid: uid },
+  uid,
+  gid: uid,
   namespace: { inode, cookie: BigInt(inode) },
 });
 const sharesOf = (

@@ -142,8 +142,12 @@ export class Shares {
     const counted = (Object.entries(limits) as [Counted, number][]).map(([name, limit]) => {
       const { most, refused = 0 } = this.#records.get(name) ?? {};
       return {
-        ...{ name, limit, limitOfUser: limit * userFactor, refused },
-        ...{ most: most?.pod ?? 0, mostOfUser: most?.user ?? 0 },
+        name,
+        limit,
+        limitOfUser: limit * userFactor,
+        refused,
+        most: most?.pod ?? 0,
+        mostOfUser: most?.user ?? 0,
       };
     });
     return memory ? [...counted, { ...memory, name: 'sharedMemoryMib' }] : counted;

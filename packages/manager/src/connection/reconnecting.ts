@@ -95,7 +95,11 @@ async function establishAgain(
   const { id, request, owner, key, fingerprint, pairs, provider, crossConnect } = former;
   if (!request || !owner) throw new NsmError('internal', `${id} has no client to connect again`);
   const admitted = {
-    ...{ request, owner, key, fingerprint, ...again },
+    request,
+    owner,
+    key,
+    fingerprint,
+    ...again,
     client: components.clientOf(former),
     uid: crossConnect.client?.uid ?? 0,
     former: {

@@ -50,7 +50,9 @@ describe('Advertising', () => {
 
   const echo = (labels: Record<string, string> = {}): NetworkServiceEndpoint =>
     create(NetworkServiceEndpointSchema, {
-      ...{ networkServiceName: 'echo', nseProviderName: 'echo-1', socketLocation },
+      networkServiceName: 'echo',
+      nseProviderName: 'echo-1',
+      socketLocation,
       labels: { selector: labels },
       interface: [{ type: InterfaceType.KERNEL_INTERFACE }],
     });
@@ -107,7 +109,14 @@ describe('Advertising', () => {
     };
     advertising = new Advertising(
       {
-        ...{ endpoints, guard, forwarder, logger, registry, store, gate, subjects },
+        endpoints,
+        guard,
+        forwarder,
+        logger,
+        registry,
+        store,
+        gate,
+        subjects,
         shares: { require: () => undefined },
         onGone: (record, reason) => gone.push(`${record.nseProviderName}: ${reason}`),
       },

@@ -48,8 +48,13 @@ async function whichAreThere(
 export function refusalInit(refusal: Refusal): MessageInitShape<typeof admin.RefusalSchema> {
   const { client, networkServiceName, requestId, labels, interface: interfaces, error, at } = refusal;
   return {
-    ...{ client, networkServiceName, requestId, interface: interfaces },
+    client,
+    networkServiceName,
+    requestId,
+    interface: interfaces,
     ...(labels ? { labels } : {}),
-    ...{ code: error.code, what: error.message, time: timestampFromMs(at) },
+    code: error.code,
+    what: error.message,
+    time: timestampFromMs(at),
   };
 }

@@ -30,7 +30,9 @@ describe.skipIf(!requireRoot('reachable managers'))(
         const node = mesh.pod('node-b');
         const ask = (requestId: string, networkServiceName: string, linuxNamespace: string) =>
           mesh.client(1).requestConnection({
-            ...{ requestId, networkServiceName, linuxNamespace },
+            requestId,
+            networkServiceName,
+            linuxNamespace,
             interface: [kernel],
           });
         expect((await ask('node-1', 'gateway', node.name)).admissionError).toBe('');

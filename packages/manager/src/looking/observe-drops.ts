@@ -70,7 +70,10 @@ async function told(manager: string, answer: Promise<Told>): Promise<NodeDrops> 
     return {
       manager,
       kernel: kernel.slice(0, mostTold).map(({ reason, place, protocol, count }) => ({
-        ...{ reason: oneLine(reason), place: oneLine(place), protocol, count },
+        reason: oneLine(reason),
+        place: oneLine(place),
+        protocol,
+        count,
       })),
       counted: Object.fromEntries(
         Object.entries(counted)

@@ -17,7 +17,13 @@ const tunnel = create(fw.TunnelEndSchema, { type: TunnelType.GRE, remote: '10.9.
 const quiet = { kernel: [], counted: {}, faults: [], missing: '' };
 const facts = (more: Partial<LossFacts>): LossFacts => ({
   loss: { after: stage('underlay', 'a', true), before: stage('underlay', 'b', false) },
-  ...{ count: 3, smallerSize: 0, peer: '10.60.0.2', tunnel, underlayAnswers: true, unsent: '', errors: [] },
+  count: 3,
+  smallerSize: 0,
+  peer: '10.60.0.2',
+  tunnel,
+  underlayAnswers: true,
+  unsent: '',
+  errors: [],
   nodes: [
     { manager: 'a', ...quiet },
     { manager: 'b', ...quiet },

@@ -45,7 +45,11 @@ export function wayOf(from: Side, here: string, there: string): Stage[] {
 /** What eBPF hands on to a pod passes the node's end of the pod's device by, or does not. */
 function oneWay(from: Side, here: string, to: Side, there: string, answer: boolean): Stage[] {
   const stage = (place: string, manager: string, outgoing: boolean, mayBeMissed = false): Stage => ({
-    ...{ place, manager, outgoing, answer, mayBeMissed },
+    place,
+    manager,
+    outgoing,
+    answer,
+    mayBeMissed,
   });
   const [first, last] = [stage(from, here, true), stage(to, there, false)];
   if (here === there) return [first, last];

@@ -165,7 +165,8 @@ export class Gate {
     const parameters = wanted?.parameters?.interfaceParameters ?? {};
     if (!policy) return subject.trusted ? unruled : withoutPolicy(parameters);
     return policy.decide({
-      ...{ action, subject },
+      action,
+      subject,
       service: endpoint.networkServiceName,
       provider: { name: endpoint.nseProviderName, namespace: endpoint.nseProviderNamespace },
       ...(action === 'request' ? { providedBy: providerOf(endpoint) } : {}),

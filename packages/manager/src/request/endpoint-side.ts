@@ -200,7 +200,9 @@ async function chooseAddresses(
   );
   if (offered.length > 0 && !collides) return { pairs: offered, own: offeredIsOwn ? offered : [] };
   const taken = await takeAddresses(components, transaction, 'allocate addresses', {
-    ...{ endpoint, holder, verdict },
+    endpoint,
+    holder,
+    verdict,
     excluded: [...excluded, ...routed],
   });
   return { pairs: taken, own: taken };

@@ -57,8 +57,11 @@ export async function connectLocally(
     refuseCut(components, [
       { side: 'client', type: chosen.client.type, namespace, parameters: plan.client, endpoint: name },
       {
-        ...{ side: 'endpoint', type: chosen.endpoint.type, endpoint: name },
-        ...{ namespace: plan.namespace, parameters: plan.endpoint },
+        side: 'endpoint',
+        type: chosen.endpoint.type,
+        endpoint: name,
+        namespace: plan.namespace,
+        parameters: plan.endpoint,
       },
     ]),
   );

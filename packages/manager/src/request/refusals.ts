@@ -28,7 +28,13 @@ export class Refusals {
     const { requestId, networkServiceName, interface: interfaces, labels } = request;
     const key = keyOf(pod, networkServiceName);
     const refusal = {
-      ...{ pod, requestId, networkServiceName, interface: interfaces, client, error, at: this.#now() },
+      pod,
+      requestId,
+      networkServiceName,
+      interface: interfaces,
+      client,
+      error,
+      at: this.#now(),
       ...(labels ? { labels } : {}),
     };
     this.#last.delete(key);

@@ -111,8 +111,10 @@ export async function listenUnix(
   for (const [file, mode, serving] of sockets) {
     const socket = join(runDir, file);
     await serving.listenUnix(socket, {
-      ...{ mode, onRemoved },
-      ...{ prepare: refuseDescriptors, identify: openerOf },
+      mode,
+      onRemoved,
+      prepare: refuseDescriptors,
+      identify: openerOf,
     });
     show(socket);
   }

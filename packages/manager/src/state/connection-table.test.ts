@@ -89,8 +89,10 @@ describe('ConnectionTable', () => {
     const routed = (id: string, ...routes: readonly string[]) =>
       ({
         ...connection(id),
-        ...{ owner: undefined, client },
-        ...{ clientParameters: { route: routes }, endpointParameters: { route: routes } },
+        owner: undefined,
+        client,
+        clientParameters: { route: routes },
+        endpointParameters: { route: routes },
       }) as unknown as Connection;
     const holder = holderOf(routed('a'))!;
     const beside = (id: string): number => connections.holdings.routesOf(holder, routed(id).id).pod;

@@ -32,7 +32,10 @@ export const refusalCodec: Codec<KeptRefusal> = {
     const { requestId, networkServiceName, interface: interfaces, labels } = request;
     return {
       pod: { inode: pod.namespace, cookie: pod.cookie ?? 0n },
-      ...{ requestId, networkServiceName, interface: interfaces, at },
+      requestId,
+      networkServiceName,
+      interface: interfaces,
+      at,
       ...(labels ? { labels } : {}),
       client: client ?? create(SubjectSchema),
       error: NsmError.fromAdmissionError(error, 'internal'),

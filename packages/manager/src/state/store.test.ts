@@ -113,7 +113,10 @@ describe('Store', () => {
       states: [{ time: 1000, state: 'UP', detail: '' }],
     };
     const refusal: KeptRefusal = {
-      ...{ pod: { inode: 7, cookie: 9n }, requestId: 'pod-1', networkServiceName: 'vpn', at: 1234 },
+      pod: { inode: 7, cookie: 9n },
+      requestId: 'pod-1',
+      networkServiceName: 'vpn',
+      at: 1234,
       interface: [create(InterfaceSchema, { type: InterfaceType.KERNEL_INTERFACE })],
       labels: create(LabelSchema, { selector: { tier: 'gold' } }),
       client: create(SubjectSchema, { uid: 61001 }),

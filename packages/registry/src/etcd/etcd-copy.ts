@@ -2,9 +2,9 @@
 import { clone, equals } from '@bufbuild/protobuf';
 import { type NetworkServiceEndpoint, NsmError, registry as wire } from '@nsm/api';
 import { type Event, Event_EventType as EventType, type KeyValue } from '@nsm/api/etcd';
-import { type RecordCache, type RecordEvent, removalOf } from '../record-cache.js';
+import { type RecordCache, type RecordEvent, removalOf } from '../records/record-cache.js';
+import { endpointKey } from '../records/valid-record.js';
 import type { EndpointKey, RegistryLogger } from '../registry.js';
-import { endpointKey } from '../valid-record.js';
 import { type EtcdKeys, readEndpoint, readManager } from './etcd-keys.js';
 
 /** What is at the key of an endpoint. */

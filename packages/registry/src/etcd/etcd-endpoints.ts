@@ -2,10 +2,10 @@
 import { create } from '@bufbuild/protobuf';
 import { type Identity, type NetworkServiceEndpoint, NsmError, registry as wire } from '@nsm/api';
 import type { KeyValue } from '@nsm/api/etcd';
-import { ownEndpoint, ownRemoval } from '../own-records.js';
-import type { RecordCache } from '../record-cache.js';
+import { ownEndpoint, ownRemoval } from '../records/own-records.js';
+import type { RecordCache } from '../records/record-cache.js';
+import { endpointKey, validEndpoint, validKey } from '../records/valid-record.js';
 import type { EndpointKey, EndpointRemoval } from '../registry.js';
-import { endpointKey, validEndpoint, validKey } from '../valid-record.js';
 import type { EtcdCopy, PresentEndpoint } from './etcd-copy.js';
 import { type EtcdKeys, endpointValue, readEndpoint } from './etcd-keys.js';
 import { absent, type Operation, put, range, remove, unchanged, valuesIn } from './etcd-txn.js';

@@ -1,9 +1,9 @@
 // The keys of a mesh in etcd, and the records at them. The keys that a watch needs lie together.
 import { create } from '@bufbuild/protobuf';
 import { type NetworkServiceEndpoint, NsmError, registry as wire } from '@nsm/api';
-import { recordCodec } from '../record-codec.js';
+import { recordCodec } from '../records/record-codec.js';
+import { endpointKey } from '../records/valid-record.js';
 import type { EndpointKey } from '../registry.js';
-import { endpointKey } from '../valid-record.js';
 
 /** From `key` up to `rangeEnd`, which is not part of it. */
 export interface KeyRange {

@@ -1,7 +1,7 @@
 // Clients of an etcd of one member against the compliance suite.
 import { EtcdProcess, requireEtcd } from '@nsm/testkit';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { compliance } from '../compliance.js';
+import { compliance } from '../compliance/compliance.js';
 import { EtcdRegistry } from './etcd-registry.js';
 
 describe.skipIf(!requireEtcd('etcd: as a registry'))('one etcd', () => {

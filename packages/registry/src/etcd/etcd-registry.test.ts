@@ -4,10 +4,10 @@ import { connect, createServer, type Server as NetServer, type Socket } from 'no
 import { type Credentials, Server, registry as wire } from '@nsm/api';
 import { EtcdProcess, requireEtcd } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { contents, endpoint, nodeA, nodeB, record, until } from '../compliance-harness.js';
-import { RecordCache } from '../record-cache.js';
+import { contents, endpoint, nodeA, nodeB, record, until } from '../compliance/compliance-harness.js';
+import { RecordCache } from '../records/record-cache.js';
 import { type Registry, silentLogger } from '../registry.js';
-import { RemoteRegistry } from '../remote-registry.js';
+import { RemoteRegistry } from '../remote/remote-registry.js';
 import { EtcdAccess } from './etcd-access.js';
 import { EtcdCopy } from './etcd-copy.js';
 import { EtcdKeys } from './etcd-keys.js';

@@ -1,9 +1,9 @@
 // `etcd://HOST:2379,…[/PREFIX]`: the records are in an etcd, of which every manager asks one member after the other.
 import { NsmError } from '@nsm/api';
 import { pause } from '../clock.js';
-import { type FollowingOptions, FollowingRegistry } from '../following-registry.js';
+import { type FollowingOptions, FollowingRegistry } from '../following/following-registry.js';
+import type { WantedState } from '../following/wanted-state.js';
 import type { RecordWriter, RegistryMember } from '../registry.js';
-import type { WantedState } from '../wanted-state.js';
 import { EtcdAccess, type EtcdMember, type EtcdOptions } from './etcd-access.js';
 import { EtcdCopy } from './etcd-copy.js';
 import { EtcdHistory } from './etcd-history.js';

@@ -2,10 +2,10 @@
 import { clone } from '@bufbuild/protobuf';
 import { type Identity, type NetworkServiceEndpoint, NsmError, registry as wire } from '@nsm/api';
 import type { KeyValue } from '@nsm/api/etcd';
-import { notAlive, ownName } from '../own-records.js';
-import type { RecordCache } from '../record-cache.js';
+import { notAlive, ownName } from '../records/own-records.js';
+import type { RecordCache } from '../records/record-cache.js';
+import { validClaim, validLease, validManager, validName } from '../records/valid-record.js';
 import type { EndpointRemoval, ManagerRecord, RecordWriter } from '../registry.js';
-import { validClaim, validLease, validManager, validName } from '../valid-record.js';
 import type { EtcdCopy } from './etcd-copy.js';
 import { EtcdEndpoints } from './etcd-endpoints.js';
 import { isLostLease } from './etcd-errors.js';

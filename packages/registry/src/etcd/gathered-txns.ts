@@ -2,7 +2,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { NsmError } from '@nsm/api';
 import { type TxnRequest, TxnRequestSchema, type TxnResponse } from '@nsm/api/etcd';
-import { GatheredCalls, type MostOfCall } from '../gathered-calls.js';
+import { GatheredCalls, type MostOfCall } from '../remote/gathered-calls.js';
 import { type Txn, within } from './etcd-txn.js';
 
 /** Less than etcd accepts in one request: 128 operations, 1.5 MiB. */

@@ -1,6 +1,6 @@
 // An etcd's records as `nsm registry` serves them, to managers that have no access to the etcd.
 import type { ServiceImplementation, registry as wire } from '@nsm/api';
-import { serveRecords } from '../registry-service.js';
+import { serveRecords } from '../embedded/registry-service.js';
 import { EtcdRegistry, type EtcdRegistryOptions } from './etcd-registry.js';
 
 export class ServedEtcdRegistry extends EtcdRegistry {

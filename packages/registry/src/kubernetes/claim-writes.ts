@@ -1,6 +1,6 @@
 // Claims, of which a name has one holder, as Leases.
 import { apiTime, type KubeClient, type Lease, leases } from '@nsm/kube-client';
-import { notAlive } from '../own-records.js';
+import { notAlive } from '../records/own-records.js';
 import {
   attempts,
   callMs,

@@ -8,7 +8,7 @@ import {
   services,
 } from '@nsm/kube-client';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { endpoint, nodeA, nodeB, until } from '../compliance-harness.js';
+import { endpoint, nodeA, nodeB, until } from '../compliance/compliance-harness.js';
 import { KubernetesRegistry } from './kubernetes-registry.js';
 import { endpointObjects, managerObjects, policyObjects, serviceObjects } from './mesh-objects.js';
 

@@ -2,7 +2,7 @@
 
 import type { NetworkServiceEndpoint } from '@nsm/api';
 import { keyOf } from '@nsm/kube-client';
-import { endpointKey } from '../valid-record.js';
+import { endpointKey } from '../records/valid-record.js';
 import type { KeptEndpoint } from './record-objects.js';
 
 export class EndpointIndex {

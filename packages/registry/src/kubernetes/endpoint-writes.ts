@@ -1,8 +1,8 @@
 // Endpoints as objects, in the namespaces of their pods.
 import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { type KubeClient, KubeError, type OwnerReference, pods } from '@nsm/kube-client';
+import { endpointKey } from '../records/valid-record.js';
 import type { EndpointKey, EndpointRemoval } from '../registry.js';
-import { endpointKey } from '../valid-record.js';
 import {
   callMs,
   fieldManagerOf,

@@ -1,7 +1,7 @@
 // What one manager does for all: it marks managers whose lease has run out, and writes down the state of endpoints and services.
 import { Informer, type KubeClient, KubeError, type Lease, leases } from '@nsm/kube-client';
 import type { Clock } from '../clock.js';
-import { LeaseTable } from '../lease-table.js';
+import { LeaseTable } from '../embedded/lease-table.js';
 import type { RegistryLogger } from '../registry.js';
 import { lengthOf } from './manager-writes.js';
 import {

@@ -3,8 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeClient, type KubeConfig, loadKubeConfig, namespaces } from '@nsm/kube-client';
-import { compliance } from '../compliance.js';
-import type { Harness } from '../compliance-harness.js';
+import { compliance } from '../compliance/compliance.js';
+import type { Harness } from '../compliance/compliance-harness.js';
 import { KubernetesRegistry } from './kubernetes-registry.js';
 import { endpointObjects, labels, managerObjects } from './mesh-objects.js';
 

@@ -2,8 +2,8 @@
 import { KubeClient, leases } from '@nsm/kube-client';
 import { FakeApi } from '@nsm/kube-client/fake-api';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { endpoint, leaseMs, nodeA, until } from '../compliance-harness.js';
-import { endpointKey } from '../valid-record.js';
+import { endpoint, leaseMs, nodeA, until } from '../compliance/compliance-harness.js';
+import { endpointKey } from '../records/valid-record.js';
 import { KubernetesRegistry } from './kubernetes-registry.js';
 import { managerObjects, serviceObjects } from './mesh-objects.js';
 import { keptEndpoint } from './record-objects.js';

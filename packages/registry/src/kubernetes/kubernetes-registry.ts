@@ -10,10 +10,10 @@ import {
   KubeError,
   Leadership,
 } from '@nsm/kube-client';
-import { CachedRegistry, type RegistryOptions } from '../cached-registry.js';
-import { removalOf } from '../record-cache.js';
+import { CachedRegistry, type RegistryOptions } from '../following/cached-registry.js';
+import type { WantedState } from '../following/wanted-state.js';
+import { removalOf } from '../records/record-cache.js';
 import type { ServiceSettings } from '../registry.js';
-import type { WantedState } from '../wanted-state.js';
 import type { Place } from './api-writes.js';
 import { EndpointIndex } from './endpoint-index.js';
 import { adviceOn, asRegistryError } from './explain.js';

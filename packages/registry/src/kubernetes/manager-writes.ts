@@ -2,8 +2,8 @@
 import { equals } from '@bufbuild/protobuf';
 import { NsmError, registry as wire } from '@nsm/api';
 import { apiTime, type KubeClient, type Lease, leases, type OwnerReference } from '@nsm/kube-client';
+import { validManager } from '../records/valid-record.js';
 import type { ManagerRecord, RegistryLogger } from '../registry.js';
-import { validManager } from '../valid-record.js';
 import {
   attempts,
   callMs,

@@ -1,7 +1,7 @@
 // From `kubernetes:[NAMESPACE]` to a registry on the cluster that the environment names.
 import { NsmError } from '@nsm/api';
 import { loadKubeConfig } from '@nsm/kube-client';
-import type { RegistryOptions } from '../cached-registry.js';
+import type { RegistryOptions } from '../following/cached-registry.js';
 import { KubernetesRegistry } from './kubernetes-registry.js';
 import { isNamespaceName } from './object-names.js';
 

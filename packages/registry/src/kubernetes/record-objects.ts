@@ -7,8 +7,8 @@ import {
   registry as wire,
 } from '@nsm/api';
 import type { KubeObject, ObjectMeta } from '@nsm/kube-client';
+import { validEndpoint, validManager } from '../records/valid-record.js';
 import type { ManagerRecord } from '../registry.js';
-import { validEndpoint, validManager } from '../valid-record.js';
 import { type EndpointObject, type EndpointStatus, labels, type ManagerObject } from './mesh-objects.js';
 import { labelValue, objectName } from './object-names.js';
 

@@ -272,7 +272,10 @@ describe('checks of an etcd', () => {
     const away = { ...member, error: 'away' };
     const levels = (members: readonly (typeof member)[]): string[] =>
       judged(registryChecks, 'NSM0974', {
-        ...{ status, view, findings: [], write: { error: '', elapsedMs: 1 } },
+        status,
+        view,
+        findings: [],
+        write: { error: '', elapsedMs: 1 },
         members,
       }).map(({ level }) => level);
     expect(levels([member, member, away])).toEqual(['well', 'well', 'warning']);

@@ -14,7 +14,8 @@ afterEach(() => {
 const flags = {} as ConnectFlags;
 const drafts: string[] = [];
 const terminal = (live: boolean): Pick<Output, 'live' | 'json' | 'draft' | 'clear'> => ({
-  ...{ live, json: false },
+  live,
+  json: false,
   draft: (text) => drafts.push(text),
   clear: () => drafts.push('cleared'),
 });

@@ -7,7 +7,9 @@ const flags = { runDir: [], manager: [] };
 const credentials = { current: {} } as MachineCredentials;
 const manager = (security: string): ManagerView => ({
   ...managerView(undefined),
-  ...{ name: 'node-b', address: '10.0.0.2:5001', alive: true },
+  name: 'node-b',
+  address: '10.0.0.2:5001',
+  alive: true,
   security,
 });
 

@@ -34,7 +34,12 @@ export async function describeManager(admin: AdminClient, output: Output, name: 
     connections: status.connections,
     endpoints: status.endpoints,
     limits: status.limits.map(({ name, limit, most, refused, limitOfUser, mostOfUser }) => ({
-      ...{ name, limit, most, refused, limitOfUser, mostOfUser },
+      name,
+      limit,
+      most,
+      refused,
+      limitOfUser,
+      mostOfUser,
     })),
     interfaceTypes: (status.capabilities?.interfaces ?? []).map(interfaceCapabilityView),
     joins: (status.capabilities?.joins ?? []).map(joinView),

@@ -26,8 +26,15 @@ const viewOf = (
     refusals: create(admin.ListRefusalsReplySchema),
   });
 const daemon = (command: string, ...words: string[]): Daemon => ({
-  ...{ pid: 1, uid: 0, command, arguments: words, environment: {} },
-  ...{ memoryKib: 0, threads: 1, descriptors: 0, bpfMaps: [] },
+  pid: 1,
+  uid: 0,
+  command,
+  arguments: words,
+  environment: {},
+  memoryKib: 0,
+  threads: 1,
+  descriptors: 0,
+  bpfMaps: [],
 });
 
 it('is one mesh: managers that know each other, their processes, and their interfaces', () => {

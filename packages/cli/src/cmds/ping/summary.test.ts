@@ -3,8 +3,12 @@ import { summaryOf } from './summary.js';
 
 it('tells loss, and the spread of what came back', () => {
   expect(summaryOf([3, undefined, 1, 2])).toEqual({
-    ...{ sent: 4, received: 3, lossPercent: 25 },
-    ...{ leastMs: 1, medianMs: 2, mostMs: 3 },
+    sent: 4,
+    received: 3,
+    lossPercent: 25,
+    leastMs: 1,
+    medianMs: 2,
+    mostMs: 3,
   });
   expect(summaryOf([])).toMatchObject({ sent: 0, received: 0, lossPercent: 0 });
 });

@@ -54,7 +54,9 @@ async function askManager(
   const [first] = interfaces;
   const { verdicts } = await withAdmin(runDir, (admin) =>
     admin.testPolicy({
-      ...{ subject, action, networkServiceName },
+      subject,
+      action,
+      networkServiceName,
       nseProviderName: name,
       nseProviderNamespace: namespace,
       ...(first ? { interface: interfaceFields(first) } : {}),
@@ -63,7 +65,10 @@ async function askManager(
   return verdicts.map(({ nseProviderName, nseProviderNamespace, allowed, rule, reason, limits }) => ({
     endpoint: nseProviderName,
     namespace: nseProviderNamespace || 'default',
-    ...{ allowed, rule, reason, limits },
+    allowed,
+    rule,
+    reason,
+    limits,
   }));
 }
 
@@ -79,7 +84,8 @@ async function askFile(
   const [first] = interfaces;
   const wanted = first && interfaceFields(first);
   const { allowed, rule, reason, limits } = policy.decide({
-    ...{ action, service },
+    action,
+    service,
     subject: { ...subject, labels },
     provider: { name, namespace },
     ...(wanted

@@ -142,13 +142,22 @@ describe('findings of a status', () => {
 
   it('names a pod that was refused in the last ten minutes, once, and how to see why', () => {
     const refused = (service: string, agoMs: number) => ({
-      ...{ pod: 'web', service, requestId: 'r', labels: {}, interfaces: ['kernel'], code: 'NSM0202' },
-      ...{ what: 'no endpoint fits', givenUp: false, time: new Date(now - agoMs).toISOString() },
+      pod: 'web',
+      service,
+      requestId: 'r',
+      labels: {},
+      interfaces: ['kernel'],
+      code: 'NSM0202',
+      what: 'no endpoint fits',
+      givenUp: false,
+      time: new Date(now - agoMs).toISOString(),
     });
     const refusals = [refused('vpn', 12_000), refused('dns', 60_000), refused('old', 601_000)];
     expect(findingsOf(view({ tunnelTypes: [working], refusals }), now)).toEqual([
       {
-        ...{ code: 'NSM0992', level: 'warning', toDo: 'nsm explain --from web' },
+        code: 'NSM0992',
+        level: 'warning',
+        toDo: 'nsm explain --from web',
         what: 'pod web was refused vpn 12s ago: no endpoint fits (NSM0202); and dns',
       },
     ]);

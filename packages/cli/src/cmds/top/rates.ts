@@ -34,7 +34,10 @@ export function ratesOf(
       (Math.max(0, read(statistics) - read(was)) * 1000) / elapsedMs;
     return [
       {
-        ...{ id, service, requestId, state },
+        id,
+        service,
+        requestId,
+        state,
         receivedBits: 8 * perSecond(({ receivedBytes }) => receivedBytes),
         sentBits: 8 * perSecond(({ sentBytes }) => sentBytes),
         receivedPackets: perSecond(({ receivedPackets }) => receivedPackets),

@@ -4,7 +4,10 @@ import { Known } from './known.js';
 import { awayView, type WatchKind, type WatchView } from './watch-view.js';
 
 const manager = (name: string, kind: WatchKind = 'present', alive = true): WatchView => ({
-  ...{ kind, time: '2026-01-01T00:00:00.000Z', topic: 'managers', reason: '' },
+  kind,
+  time: '2026-01-01T00:00:00.000Z',
+  topic: 'managers',
+  reason: '',
   manager: {
     name,
     alive,

@@ -2,7 +2,12 @@ import { expect, it } from 'vitest';
 import { attemptsOf } from './attempts.js';
 
 const step = (name: string, error = '') => ({
-  ...{ name, manager: 'node-a', component: 'manager', startMs: 0, durationMs: 1, error },
+  name,
+  manager: 'node-a',
+  component: 'manager',
+  startMs: 0,
+  durationMs: 1,
+  error,
 });
 const attempt = [step('choose'), step('ask', 'refused')];
 

@@ -4,16 +4,14 @@ import type { Chip, Graph } from './graph.js';
 import { chipSize, place } from './place.js';
 
 const chip = (node: string, role: Chip['role'], number: number): Chip => ({
-  ...{
-    id: `${node}/${role}/${number}`,
-    node,
-    role,
-    title: `pod-${number}`,
-    subtitle: '',
-    note: '',
-    select: '',
-    query: '',
-  },
+  id: `${node}/${role}/${number}`,
+  node,
+  role,
+  title: `pod-${number}`,
+  subtitle: '',
+  note: '',
+  select: '',
+  query: '',
   isTroubled: false,
 });
 
@@ -30,7 +28,9 @@ const graph = (...sizes: [endpoints: number, clients: number][]): Graph => ({
     ...Array.from({ length: endpoints }, (_, number) => chip(`n${index}`, 'endpoint', number)),
     ...Array.from({ length: clients }, (_, number) => chip(`n${index}`, 'client', number)),
   ]),
-  ...{ edges: [], tunnels: [], isGathered: false },
+  edges: [],
+  tunnels: [],
+  isGathered: false,
 });
 
 describe('places', () => {

@@ -31,7 +31,9 @@ export function memifSettings(
   const all = withFallbacks(InterfaceType.MEM_INTERFACE, parameters);
   const { id = '0', secret = '', ring_size, buffer_size } = all;
   return {
-    ...{ role, id: Number(id), secret },
+    role,
+    id: Number(id),
+    secret,
     log2RingSize: Math.log2(Number(ring_size)),
     bufferSize: Number(buffer_size),
     largestFrame: largestFrame(mtu),

@@ -49,7 +49,9 @@ export class Stage {
       this.gone.push(role);
     };
     const ends = {
-      ...{ role, socket: this.socket, largestFrame: largestFrame(mtu) },
+      role,
+      socket: this.socket,
+      largestFrame: largestFrame(mtu),
       tap: openTap({ kind: 'tap', name: 'tap0', namespace: pod.namespace }).fd,
     };
     const made =

@@ -67,7 +67,8 @@ tell({ kind: 'done' });
 
 function open({ id, wire, sharer, counters }: Extract<SharedOrder, { kind: 'open' }>): MemifTap | VhostTap {
   const count: Counters = {
-    ...{ from: moved(counters.subarray(0, 3)), to: moved(counters.subarray(3, 6)) },
+    from: moved(counters.subarray(0, 3)),
+    to: moved(counters.subarray(3, 6)),
     get unheard() {
       return counters[6] ?? 0;
     },

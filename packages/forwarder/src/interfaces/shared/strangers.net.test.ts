@@ -86,13 +86,12 @@ const memifMessage: fc.Arbitrary<memif.MemifMessage> = fc.oneof(
   fc.record({ kind: fc.constant('hello'), rings: fc.constantFrom(1, 2), log2RingSize: fc.nat(16) }),
   fc.record({ kind: fc.constant('addRegion'), index: little, size: sizes }),
   fc.record({
-    ...{
-      kind: fc.constant('addRing'),
-      toServer: fc.boolean(),
-      index: fc.constantFrom(0, 0, 1),
-      region: little,
-    },
-    ...{ offset: fc.constantFrom(0, 0, 8, 7, 65_000, 2 ** 32 - 8), log2Size: fc.nat(15) },
+    kind: fc.constant('addRing'),
+    toServer: fc.boolean(),
+    index: fc.constantFrom(0, 0, 1),
+    region: little,
+    offset: fc.constantFrom(0, 0, 8, 7, 65_000, 2 ** 32 - 8),
+    log2Size: fc.nat(15),
   }),
   fc.record({ kind: fc.constant('disconnect'), reason: fc.string() }),
 ) as fc.Arbitrary<memif.MemifMessage>;

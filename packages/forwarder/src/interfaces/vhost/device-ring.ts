@@ -29,7 +29,8 @@ export interface Chain {
 }
 
 export const makeChain = (): Chain => ({
-  ...{ count: 0, total: 0 },
+  count: 0,
+  total: 0,
   addresses: new Float64Array(maxPieces),
   lengths: new Float64Array(maxPieces),
 });

@@ -41,7 +41,8 @@ export class DriverRing {
   /** @param address of its start. */
   addresses(index: number, address: number): RingAddresses {
     return {
-      ...{ index, descriptors: address },
+      index,
+      descriptors: address,
       available: address + this.#available,
       used: address + this.#used,
     };

@@ -109,7 +109,10 @@ describe('vhost-user device', () => {
     const { descriptors, available, used } = { ...place(index), ...change };
     const at = (offset: number): number => user + offset;
     return encodeRingAddresses({
-      ...{ index, descriptors: at(descriptors), available: at(available), used: at(used) },
+      index,
+      descriptors: at(descriptors),
+      available: at(available),
+      used: at(used),
     });
   };
   const eventfd = (): number => open(libc.eventfd(0, libc.EFD_CLOEXEC | libc.EFD_NONBLOCK));
@@ -181,7 +184,8 @@ describe('vhost-user device', () => {
       const bytes = this.read(place(index).used, 4 + 8 * ringSize);
       const count = bytes.readUInt16LE(2);
       return {
-        ...{ flags: bytes.readUInt16LE(0), count },
+        flags: bytes.readUInt16LE(0),
+        count,
         entries: Array.from({ length: Math.min(count, ringSize) }, (_, n) => [
           bytes.readUInt32LE(4 + 8 * n),
           bytes.readUInt32LE(8 + 8 * n),

@@ -24,7 +24,11 @@ describe('vhost-user messages', () => {
       hex('0b000000 05000000 08000000 01000000 00010000'),
     );
     expect(decodeHeader(hex('05000000 09000000 28000000'))).toEqual({
-      ...{ request: 'setMemTable', number: 5, reply: false, needReply: true, size: 40 },
+      request: 'setMemTable',
+      number: 5,
+      reply: false,
+      needReply: true,
+      size: 40,
     });
     expect(decodeHeader(hex('63000000 01000000 00000000')).request).toBeUndefined();
   });

@@ -60,7 +60,9 @@ export function decodeHeader(bytes: Buffer): Header {
   if ((flags & versionMask) !== version) throw new Error('the peer does not speak version 1 of vhost-user');
   if (size > maxPayload) throw new Error(`request ${number} of ${size} bytes`);
   return {
-    ...{ request: names.get(number), number, size },
+    request: names.get(number),
+    number,
+    size,
     reply: (flags & replyFlag) !== 0,
     needReply: (flags & needReplyFlag) !== 0,
   };
