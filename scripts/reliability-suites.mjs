@@ -13,18 +13,14 @@ const filesOf = {
   products: [
     ...['forwarder/dist/tunnels/', 'forwarder/dist/bpf/', 'forwarder/dist/lending/'],
     ...['manager/dist/request/answers', 'manager/dist/request/many', 'manager/dist/signals/undone-there'],
+    'manager/dist/lifelines/keep-reachable',
     ...[
-      'manager/dist/lifelines/keep-reachable',
       'test/dist/connecting/addresses',
       'test/dist/connecting/examples',
+      'test/dist/connecting/tunnels.net',
     ],
-    ...[
-      'test/dist/enduring/hostile-peers',
-      'test/dist/enduring/rollout',
-      'test/dist/connecting/shared-to-kernel',
-      'test/dist/tunnels.net',
-      'test/dist/connecting/types-matrix',
-    ],
+    ...['test/dist/connecting/shared-to-kernel', 'test/dist/connecting/types-matrix'],
+    ...['test/dist/enduring/hostile-peers', 'test/dist/enduring/rollout'],
   ],
 };
 
