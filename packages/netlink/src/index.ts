@@ -118,7 +118,6 @@ export type {
 export type { TrafficParent } from './tc/tc-handles.js';
 export { attachTcx, detachTcx, hasTcx, programName, type TcxHook, tcxPrograms } from './tc/tcx.js';
 export { ForeignDescriptors } from './unix/foreign-descriptors.js';
-export { openSocketFile } from './unix/socket-file.js';
 export {
   type NamespaceIdentity,
   openerOf,
@@ -134,4 +133,4 @@ export {
   UnixSocket,
   type UnixSocketKind,
 } from './unix/unix-socket.js';
-export { connectWithoutDescriptors, refuseDescriptors } from './unix/without-descriptors.js';
+export { connectToSocketFile, refuseDescriptors } from './unix/without-descriptors.js';

@@ -1,8 +1,7 @@
 // Which process listens on a unix socket, as the kernel tells of the very connection that is made to it.
-import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { descriptorOf, NsmError, type PeerCredentials } from '@nsm/api';
-import { connectWithoutDescriptors, openSocketFile, peerCredentials, peerProcess } from '@nsm/netlink';
+import { connectToSocketFile, peerCredentials, peerProcess } from '@nsm/netlink';
 import type { Forwarder } from '../forwarder-client.js';
 
 export interface ListenerComponents {
@@ -24,21 +23,12 @@ export function isSameProcess(one: PeerCredentials, other: PeerCredentials): boo
  */
 export function connectTo(path: string, isAdvertised = false): Socket {
   try {
-    return new Socket({ fd: open(path) });
+    return new Socket({ fd: connectToSocketFile(path) });
   } catch (thrown) {
     const known = NsmError.from(thrown);
     if (known.kind === 'exhausted') throw known;
     const { code, message } = thrown as NodeJS.ErrnoException;
     throw new NsmError('endpoint-unreachable', whyNobody(path, code ?? message, isAdvertised));
-  }
-}
-
-function open(path: string): number {
-  const file = openSocketFile(path);
-  try {
-    return connectWithoutDescriptors(`/proc/self/fd/${file}`);
-  } finally {
-    closeSync(file);
   }
 }
 

@@ -2,6 +2,7 @@
 // and to let go of the last one of a socket that lingers (SO_LINGER) takes as long as its owner said: meanwhile the reading thread stands still.
 import * as libc from '../libc/libc.js';
 import { check } from '../libc/netlink-error.js';
+import { openSocketFile } from './socket-file.js';
 import { addressOf } from './unix-socket.js';
 
 /** Linux 6.16; before, descriptors come. */
@@ -29,4 +30,18 @@ export function connectWithoutDescriptors(path: string): number {
   if (result < 0) libc.close(fd);
   check(result, 'connect to', path);
   return fd;
+}
+
+/**
+ * As `connectWithoutDescriptors`, to a path that a stranger chose: what is connected to is the file that was opened.
+ * @throws NetlinkError as that and `openSocketFile`
+ */
+export function connectToSocketFile(path: string): number {
+  const file = openSocketFile(path);
+  try {
+    return connectWithoutDescriptors(`/proc/self/fd/${file}`);
+  } finally {
+    // Not by node:fs, which notes in each thread what it has opened there.
+    libc.close(file);
+  }
 }
