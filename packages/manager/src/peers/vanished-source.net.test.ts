@@ -38,8 +38,8 @@ describe.skipIf(!requireRoot('vanished source'))('a channel to another manager',
     return { admissionError, peer };
   }
 
-  // One after the other: each mesh has the threads of two nodes in this process.
-  it('that is connected is connected anew', async () => {
+  // Each waits for seconds, on nodes of its own.
+  it.concurrent('that is connected is connected anew', async () => {
     await using mesh = await TestMesh.start(['client', 'endpoint']);
     await mesh.serve(1, 'ping', 'endpoint');
     come(mesh);
@@ -55,7 +55,7 @@ describe.skipIf(!requireRoot('vanished source'))('a channel to another manager',
     come(mesh);
   });
 
-  it('that waits for the answer to its SYN is connected anew', async () => {
+  it.concurrent('that waits for the answer to its SYN is connected anew', async () => {
     await using mesh = await TestMesh.start(['client', 'endpoint']);
     await mesh.serve(1, 'ping', 'endpoint');
     come(mesh);
@@ -68,7 +68,7 @@ describe.skipIf(!requireRoot('vanished source'))('a channel to another manager',
     expect((await request(mesh, 'pod-1')).admissionError).toBe('');
   });
 
-  it('that is not answered is given up in time to say so', async () => {
+  it.concurrent('that is not answered is given up in time to say so', async () => {
     await using mesh = await TestMesh.start(['client', 'endpoint']);
     await mesh.serve(1, 'ping', 'endpoint');
     come(mesh);
