@@ -11,6 +11,7 @@ const lasting = (lifeMs: number): X509Certificate => {
 };
 
 it.each([
+  ['a day', 24, -1, true, false],
   ['a day', 24, 15, false, false],
   ['a day', 24, 17, true, false],
   ['a day', 24, 21, true, true],

@@ -116,8 +116,8 @@ export function isOverdue({ validFrom, validTo }: X509Certificate, now: number =
   return now >= to - Math.min(overdueBeforeMs, (to - from) / 6);
 }
 
-/** Whether two thirds of a certificate's life are over. */
+/** Whether two thirds of a certificate's life are over, or it has not begun: the clock was ahead when the certificate was made. */
 export function isDue({ validFrom, validTo }: X509Certificate, now: number = Date.now()): boolean {
   const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
-  return now >= from + ((to - from) * 2) / 3;
+  return now < from || now >= from + ((to - from) * 2) / 3;
 }

@@ -10,7 +10,8 @@ import { isDue, type Owner, type PkiLogger, RenewedCredentials } from './machine
 
 /** Milliseconds: a day, and no file has the key. */
 const lifeMs = 24 * 3_600_000;
-const lookEveryMs = 10_000;
+/** Milliseconds: a clock that was wrong is set right soon after a machine has started. */
+const lookEveryMs = 1000;
 
 export class OwnCredentials extends RenewedCredentials {
   readonly source: string;

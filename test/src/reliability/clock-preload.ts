@@ -1,8 +1,16 @@
-// Loaded before a process under test, in each of its threads: its clock of the day jumps back and forth, by up to a month.
+// Loaded before a process under test, in each of its threads: its clock of the day jumps back and forth, by up to a month, or is
+// ahead by as many milliseconds as the file CLOCK_AHEAD says.
+import { readFileSync } from 'node:fs';
+
 const hour = 3_600_000;
 const shifts = [0, -hour, hour, -24 * hour, 30 * 24 * hour];
+const file = process.env.CLOCK_AHEAD;
+const shiftNow = (): number =>
+  file === undefined
+    ? (shifts[Math.floor(Math.random() * shifts.length)] ?? 0)
+    : Number(readFileSync(file, 'utf8'));
 const RealDate = Date;
-let shift = 0;
+let shift = shiftNow();
 const now = (): number => RealDate.now() + shift;
 
 globalThis.Date = new Proxy(RealDate, {
@@ -10,5 +18,5 @@ globalThis.Date = new Proxy(RealDate, {
   get: (target, name) => (name === 'now' ? now : Reflect.get(target, name)),
 });
 setInterval(() => {
-  shift = shifts[Math.floor(Math.random() * shifts.length)] ?? 0;
+  shift = shiftNow();
 }, 20).unref();

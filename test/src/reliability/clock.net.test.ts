@@ -1,12 +1,17 @@
-// Clocks that are set while the mesh works: managers whose time of day jumps all the time lose nothing and refuse nobody.
+// Clocks that are set while the mesh works: managers whose time of day jumps all the time lose nothing and refuse nobody, and
+// those that started with a wrong one are believed as soon as it is right.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { requireRoot, spawnIn } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Mesh, type Pod } from '../mesh/mesh.js';
-import { type Connected, nsm, nsmJson } from '../mesh/nsm-command.js';
+import { type Connected, type NsmResult, nsm, nsmJson } from '../mesh/nsm-command.js';
 import { bare } from '../mesh/pod-network.js';
 
 const preload = fileURLToPath(new URL('./clock-preload.js', import.meta.url));
+const withPreload = ['env', `NODE_OPTIONS=--import=${preload}`];
 /** Longer than a manager's lease in the registry, seconds. */
 const duration = 12;
 
@@ -15,10 +20,8 @@ describe.skipIf(!requireRoot('clock'))('clocks that jump', { timeout: 60_000 }, 
   let client: Pod;
 
   beforeAll(async () => {
-    mesh = await Mesh.start({
-      before: ['env', `NODE_OPTIONS=--import=${preload}`],
-      flags: ['--prefix', '10.60.0.0/16'],
-    });
+    // No certificate outlasts a month.
+    mesh = await Mesh.start({ before: withPreload, flags: ['--insecure', '--prefix', '10.60.0.0/16'] });
     client = mesh.pod('client');
     for (const [node, name] of [
       [mesh.a, 'near'],
@@ -74,3 +77,50 @@ describe.skipIf(!requireRoot('clock'))('clocks that jump', { timeout: 60_000 }, 
     expect(await mesh.finish()).toEqual([]);
   });
 });
+
+describe.skipIf(!requireRoot('wrong clock'))(
+  'a clock that is wrong at the start',
+  { timeout: 60_000 },
+  () => {
+    const year = 365 * 24 * 3_600_000;
+    const dir = mkdtempSync(join(tmpdir(), 'nsmt-clock-'));
+    const file = join(dir, 'ahead');
+    const setAhead = (ms: number): void => writeFileSync(file, String(ms));
+    let mesh: Mesh;
+    let client: Pod;
+
+    beforeAll(async () => {
+      setAhead(0);
+      mesh = await Mesh.start({ before: [...withPreload, `CLOCK_AHEAD=${file}`] });
+      client = mesh.pod('client');
+      await mesh.endpoint(mesh.b, { pod: mesh.pod('far'), name: 'far', services: ['far'] });
+      await mesh.a.knows('far/far');
+    }, 60_000);
+    afterAll(async () => {
+      await mesh?.stop();
+      rmSync(dir, { recursive: true });
+    });
+
+    it.each([
+      ['ahead', year],
+      ['behind', -year],
+    ])('keeps nobody away once it is right: %s', async (_, ahead) => {
+      const where = ['--request-id', 'once', '--netns', client.name, '--run-dir', mesh.a.runDir];
+      const connect = (): Promise<NsmResult> => nsm('connect', 'far', ...where);
+      await mesh.a.end('SIGTERM');
+      setAhead(ahead);
+      await mesh.a.start();
+      expect(await connect()).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('compare the clocks'),
+      });
+      setAhead(0);
+      await expect.poll(connect, { timeout: 20_000 }).toMatchObject({ status: 0 });
+      expect(await nsm('disconnect', 'far', ...where)).toMatchObject({ status: 0 });
+    });
+
+    it('leaves nothing behind', async () => {
+      expect(await mesh.finish()).toEqual([]);
+    });
+  },
+);
