@@ -32,7 +32,7 @@ export interface RegistryFigure {
   readonly floorMs: { readonly p50: number; readonly p99: number };
   /** Of the two, round by round. */
   readonly ratio: number;
-  /** Bytes that a manager holds more than in an empty mesh, of the whole process and of live JavaScript objects. */
+  /** Bytes that an idle manager holds more than in an empty mesh, of the whole process and of live JavaScript objects. */
   readonly managerMemory: number;
   readonly managerHeap: number;
   /** Of one processor, idle: the registry's process, where it is one of this machine's, and a manager's. */
@@ -42,7 +42,8 @@ export interface RegistryFigure {
 
 const program = (name: string): string =>
   fileURLToPath(new URL(`./registry/${name}-main.js`, import.meta.url));
-const idleMs = 10_000;
+/** Long enough for an idle manager to give back what it needed while records arrived. */
+const idleMs = 35_000;
 /** Processes that the followers are in. */
 const processes = 2;
 const tellerAt = { host: '127.0.0.1', port: 5009 };
@@ -144,10 +145,10 @@ async function measureRegistry(
   const followers = await startFollowers(mesh, place, kind, url, managers);
   const joinSeconds = (performance.now() - joining) / 1000;
   await mesh.waitForService(`bench-known-${kind}`, `service-${endpoints / 10 - 1}`);
-  const after = await settled(manager);
 
   say(`registry ${kind}: idle`);
   const idle = await idleShares(pid, manager);
+  const after = await settled(manager);
 
   say(`registry ${kind}: ${advertisements} advertisements`);
   const teller = mesh.start(place, `teller-${kind}`, program('teller'), tellerAt satisfies TellerOptions);

@@ -2,6 +2,7 @@
 import { Output } from '@nsm/output';
 import { CommanderError } from 'commander';
 import { exitStatus, failureOf, wordFailure } from './exit-status.js';
+import { IdleMemory, lookEveryMs } from './idle-memory.js';
 import { buildProgram } from './program.js';
 
 /** Does not return while the command runs; `argv` begins with the command's name. */
@@ -11,7 +12,8 @@ export async function run(argv: readonly string[]): Promise<void> {
     process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
   // What a command waits for may be in a worker thread, which does not keep the process alive by itself.
-  setInterval(() => {}, 2 ** 30);
+  const memory = new IdleMemory();
+  setInterval(() => memory.look(), lookEveryMs);
   // What a daemon writes is its user's alone; the folder of its sockets, and those that are for pods, are opened by name.
   if (isDaemon(argv)) process.umask(0o077);
   await runCommand(argv);
