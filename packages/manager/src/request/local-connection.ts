@@ -20,7 +20,7 @@ import type { Transaction } from './transaction.js';
 
 /** Milliseconds within which an endpoint that answers on another of its devices does so: the endpoint joins both devices first. */
 const elsewhereAnswersWithinMs = 3000;
-/** Milliseconds within which a pair of devices carries packets, however busy the components. */
+/** Milliseconds within which a pair of devices carries packets, however busy the node. */
 const readyWithinMs = 1000;
 
 export async function connectLocally(

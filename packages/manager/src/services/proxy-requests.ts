@@ -9,7 +9,7 @@ import { fingerprintOf } from './fingerprint.js';
 
 /**
  * Makes this node's half of a connection, for a well-formed request. The same request gets the same half, however often it comes.
- * @throws NsmError for every refusal; then nothing of the request is left on this components.
+ * @throws NsmError for every refusal; then nothing of the request is left on this node.
  */
 export async function requestProxyConnection(
   components: ServiceComponents,
