@@ -24,48 +24,28 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
   sides: Readonly<Record<Side, SideWish>>,
   former?: Interface,
 ): Promise<Record<Side, Interface>> {
-  const wishes = Object.entries(sides) as [Side, SideWish][];
-  const asked = wishes.flatMap(([side, wish]) =>
-    traitsOf(wish.interface.type).sharedMemory ? [[side, wish] as const] : [],
-  );
-  const result = Object.fromEntries(wishes.map(([side, wish]) => [side, wish.interface]));
-  if (asked.length > 0) {
-    const heard = [...(former ? [former] : []), ...wishes.map(([, wish]) => wish.interface)];
-    const agreed = new Map(
-      asked.map(
-        ([
-          ,
-          {
-            interface: { type },
-          },
-        ]) => [type, agreeOnMemory(type, heard, asked.length === 1)],
-      ),
-    );
+  const wishes = Object.entries<SideWish>(sides);
+  const placed = new Map(wishes.map(([side, wish]) => [side, wish.interface]));
+  const shared = wishes.filter(([, wish]) => traitsOf(wish.interface.type).sharedMemory);
+  if (shared.length > 0) {
+    const heard = [...(former ? [former] : []), ...placed.values()];
+    const types = new Set(shared.map(([, wish]) => wish.interface.type));
+    const agreed = new Map([...types].map((type) => [type, agreeOnMemory(type, heard, shared.length === 1)]));
+    const asked = shared.map(([side, wish]) => [side, { type: wish.interface.type, uid: wish.uid }]);
     const sockets = await transaction.step(
       'place the sockets',
-      () =>
-        components.forwarder.placeSockets({
-          id,
-          ...Object.fromEntries(
-            asked.map(
-              ([
-                side,
-                {
-                  interface: { type },
-                  uid,
-                },
-              ]) => [side, { type, uid }],
-            ),
-          ),
-        }),
+      () => components.forwarder.placeSockets({ id, ...Object.fromEntries(asked) }),
       () => components.forwarder.remove({ crossConnects: [{ id }] }),
     );
-    for (const [side, wish] of asked)
-      result[side] = withParameters(wish.interface, {
+    for (const [side, wish] of shared) {
+      const isClient = side === 'client';
+      const told = {
         ...agreed.get(wish.interface.type),
-        socket: sockets[side],
-        role: side === 'client' ? 'client' : 'server',
-      });
+        socket: isClient ? sockets.client : sockets.endpoint,
+        role: isClient ? 'client' : 'server',
+      };
+      placed.set(side, withParameters(wish.interface, told));
+    }
   }
-  return result as Record<Side, Interface>;
+  return Object.fromEntries(placed) as Record<Side, Interface>;
 }

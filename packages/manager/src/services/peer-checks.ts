@@ -2,7 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { type admin, NsmError, type registry as reg } from '@nsm/api';
-import { policy } from '../connection/policy.js';
+import { timing } from '../connection/timing.js';
 import type { ServiceComponents } from './components.js';
 
 type PeerCheck = MessageInitShape<typeof admin.PeerCheckSchema>;
@@ -43,7 +43,7 @@ async function reach(
   { peers, self, clock, stopping }: ServiceComponents,
   { name, address }: reg.Manager,
 ): Promise<Reached> {
-  const call = () => peers.check({ manager: name, address }, self.name, [], policy.callAnswerMs);
+  const call = () => peers.check({ manager: name, address }, self.name, [], timing.callAnswerMs);
   try {
     await call().catch(async (thrown: unknown) => {
       if (NsmError.from(thrown).kind !== 'unavailable') throw thrown;

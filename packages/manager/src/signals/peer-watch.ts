@@ -1,7 +1,7 @@
 // Watches over the other ends of connections: the managers there, and whether packets come back. A manager that does not
 // answer does no harm while packets come back.
 import { NsmError } from '@nsm/api';
-import { policy } from '../connection/policy.js';
+import { timing } from '../connection/timing.js';
 import type { Peer } from '../peers/peer-managers.js';
 import { type Connection, isClosed, isInPlace } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
@@ -13,7 +13,7 @@ import { hearTroubled } from './undone-there.js';
 /** Watches until the manager stops. */
 export async function watchPeers(components: SignalComponents): Promise<void> {
   await Promise.all([
-    watch(components, policy.callAgainMs, () => new PeerWatch(components)),
+    watch(components, timing.callAgainMs, () => new PeerWatch(components)),
     watch(components, components.probeIntervalMs, (manager) => new PathProbe(components, manager)),
     watch(components, components.probeIntervalMs, () => new SizeProbe(components)),
   ]);
@@ -82,7 +82,7 @@ class PeerWatch implements Watch {
     this.#looking = true;
     try {
       await this.#compare(peer, connections);
-      if (this.#missed >= policy.callsUntilSilent)
+      if (this.#missed >= timing.callsUntilSilent)
         this.#components.logger.info({ peer: peer.manager }, 'the manager answers again');
       this.#missed = 0;
     } catch (thrown) {
@@ -98,7 +98,7 @@ class PeerWatch implements Watch {
     const { peers, self } = this.#components;
     const age = this.#components.clock.now() - this.#comparedAt;
     // A manager that did not answer has not heard what it was to be told meanwhile.
-    const due = age > policy.compareWithPeerMs || this.#missed > 0;
+    const due = age > timing.compareWithPeerMs || this.#missed > 0;
     // A connection that is being made anew has no other half yet.
     const held = connections.filter(isInPlace);
     const shared = held.map((connection) => ({
@@ -106,7 +106,7 @@ class PeerWatch implements Watch {
       tunnelIdentifier: connection.tunnel?.identifier ?? 0,
       halfId: connection.halfId ?? '',
     }));
-    const ask = (asked: typeof shared) => peers.check(peer, self.name, asked, policy.callAnswerMs);
+    const ask = (asked: typeof shared) => peers.check(peer, self.name, asked, timing.callAnswerMs);
     const first = await ask(due ? shared : []);
     hearTroubled(this.#components, held, first.troubled);
     const restarted = first.incarnation !== this.#incarnation;
@@ -148,13 +148,13 @@ class PeerWatch implements Watch {
     const now = this.#components.clock.now();
     this.#missed++;
     if (this.#missed === 1) this.#silentSince = now;
-    if (this.#missed < policy.callsUntilSilent) return;
+    if (this.#missed < timing.callsUntilSilent) return;
     // The troubles that this manager told of explain missing packets no longer.
     hearTroubled(this.#components, connections, []);
-    if (this.#missed === policy.callsUntilSilent)
+    if (this.#missed === timing.callsUntilSilent)
       this.#components.logger.warn({ peer: manager, err: error }, 'the manager does not answer');
     if (
-      now - this.#silentSince < policy.orphanedMs ||
+      now - this.#silentSince < timing.orphanedMs ||
       this.#components.registry.managers().get(manager)?.alive
     )
       return;

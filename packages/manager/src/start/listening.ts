@@ -101,7 +101,10 @@ export async function listenUnix(
   const ofClients = auditedCalls(services, clientService(services));
   const ofEndpoints = auditedCalls(services, endpointService(services));
   const ofOperators = auditedCalls(services, adminService(services), [
-    ...(['closeConnection', 'drain', 'captureConnection', 'benchConnection'] as const),
+    'closeConnection',
+    'drain',
+    'captureConnection',
+    'benchConnection',
   ]);
   const sockets = [
     ['client.sock', 0o666, server().add(connect.ClientConnection, ofClients)],
