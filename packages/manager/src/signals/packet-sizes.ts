@@ -17,28 +17,20 @@ export class SizeProbe implements Disposable {
   readonly #components: SignalComponents;
   /** By way, what was tried last, and when it is tried again. */
   readonly #tried = new Map<string, { readonly connection: Connection; readonly nextMs: number }>();
-  #looking = false;
 
   constructor(components: SignalComponents) {
     this.#components = components;
   }
 
-  /** Does nothing while the look before is not over. */
   async look(connections: readonly Connection[]): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
-    try {
-      for (const connection of largestOfEach(connections)) {
-        const { clock, stopping } = this.#components;
-        const before = this.#tried.get(wayOf(connection));
-        const isLarger = mtuOf(connection) > (before ? mtuOf(before.connection) : 0);
-        if (stopping.aborted || (before && !isLarger && clock.now() < before.nextMs)) continue;
-        const came = await this.#try(connection);
-        const againMs = timing.trySizes[came === 'whole' ? 'afterMs' : 'soonMs'];
-        this.#tried.set(wayOf(connection), { connection, nextMs: clock.now() + againMs });
-      }
-    } finally {
-      this.#looking = false;
+    for (const connection of largestOfEach(connections)) {
+      const { clock, stopping } = this.#components;
+      const before = this.#tried.get(wayOf(connection));
+      const isLarger = mtuOf(connection) > (before ? mtuOf(before.connection) : 0);
+      if (stopping.aborted || (before && !isLarger && clock.now() < before.nextMs)) continue;
+      const came = await this.#try(connection);
+      const againMs = timing.trySizes[came === 'whole' ? 'afterMs' : 'soonMs'];
+      this.#tried.set(wayOf(connection), { connection, nextMs: clock.now() + againMs });
     }
   }
 

@@ -12,7 +12,6 @@ import { pathFailureOf } from './path-failure.js';
 export class PathProbe {
   readonly #components: SignalComponents;
   readonly #manager: string;
-  #looking = false;
   #unanswered = 0;
   /** Looks in a row at which only those did not answer whose pods something else undoes. */
   #undone = 0;
@@ -25,24 +24,19 @@ export class PathProbe {
     this.#manager = manager;
   }
 
-  /** Sends a packet and waits for the answer, and does what follows from it. Does nothing while the look before is not over. */
+  /** Sends a packet and waits for the answer, and does what follows from it. */
   async look(connections: readonly Connection[]): Promise<void> {
     const clients = connections.filter(hasInterface);
-    if (this.#looking || clients.length === 0) return;
-    this.#looking = true;
-    try {
-      // Once something did not come back, the next look follows at once.
-      do {
-        const answered = await this.#answered(clients);
-        if (answered === 'yes') return await this.#heard(clients);
-        if (answered === 'unknown') return;
-        if (answered === 'undone') return await this.#notLeftAlone(clients);
-        this.#unanswered++;
-      } while (this.#unanswered < timing.failuresUntilDown && !this.#components.stopping.aborted);
-      await this.#reportFailures(clients);
-    } finally {
-      this.#looking = false;
-    }
+    if (clients.length === 0) return;
+    // Once something did not come back, the next look follows at once.
+    do {
+      const answered = await this.#answered(clients);
+      if (answered === 'yes') return await this.#heard(clients);
+      if (answered === 'unknown') return;
+      if (answered === 'undone') return await this.#notLeftAlone(clients);
+      this.#unanswered++;
+    } while (this.#unanswered < timing.failuresUntilDown && !this.#components.stopping.aborted);
+    await this.#reportFailures(clients);
   }
 
   /**

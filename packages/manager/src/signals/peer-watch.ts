@@ -21,8 +21,9 @@ export async function watchPeers(components: SignalComponents): Promise<void> {
 
 /** Checks all connections that this manager shares with another manager. */
 interface Watch {
+  /** Called again when the look before is over. */
   look(connections: readonly Connection[]): Promise<void>;
-  /** Nothing is shared with it any more. */
+  /** Nothing is shared with that manager any more. */
   [Symbol.dispose]?(): void;
 }
 
@@ -32,6 +33,7 @@ async function watch(
   begin: (manager: string) => Watch,
 ): Promise<void> {
   const watches = new Map<string, Watch>();
+  const looking = new Set<Watch>();
   while (!components.stopping.aborted) {
     await components.clock.sleep(intervalMs, components.stopping);
     const shared = sharedByManager(components);
@@ -43,7 +45,9 @@ async function watch(
     for (const [manager, connections] of shared) {
       const present = watches.get(manager) ?? begin(manager);
       watches.set(manager, present);
-      void present.look(connections);
+      if (looking.has(present)) continue;
+      looking.add(present);
+      void present.look(connections).finally(() => looking.delete(present));
     }
   }
 }
@@ -65,7 +69,6 @@ function sharedByManager(components: SignalComponents): Map<string, Connection[]
 /** What is known of another manager. Times are monotonic milliseconds, so that a clock that jumps changes nothing. */
 class PeerWatch implements Watch {
   readonly #components: SignalComponents;
-  #looking = false;
   #missed = 0;
   #silentSince = 0;
   #incarnation = '';
@@ -75,11 +78,9 @@ class PeerWatch implements Watch {
     this.#components = components;
   }
 
-  /** Does nothing while the look before is not over. */
   async look(connections: readonly Connection[]): Promise<void> {
     const peer = connections[0]?.peer;
-    if (this.#looking || !peer) return;
-    this.#looking = true;
+    if (!peer) return;
     try {
       await this.#compare(peer, connections);
       if (this.#missed >= timing.callsUntilSilent)
@@ -89,8 +90,6 @@ class PeerWatch implements Watch {
       const error = NsmError.from(thrown);
       if (error.kind !== 'unimplemented' && !this.#components.stopping.aborted)
         this.#unheard(peer, connections, error);
-    } finally {
-      this.#looking = false;
     }
   }
 
