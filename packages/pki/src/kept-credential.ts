@@ -2,7 +2,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Credential, NsmError } from '@nsm/api';
+import { type Credential, NsmError, systemCodeOf } from '@nsm/api';
 import { certificatesFromPem, keyFromPem, toPem } from './certificate.js';
 import { credentialFrom } from './file-credentials.js';
 import type { Owner } from './machine-credentials.js';
@@ -37,7 +37,7 @@ export function readKept(folder: string): Kept | undefined {
   try {
     return JSON.parse(readFileSync(join(folder, file), 'utf8')) as Kept;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (systemCodeOf(error) === 'ENOENT') return undefined;
     throw new NsmError('invalid', `${join(folder, file)} cannot be used: ${(error as Error).message}`, error);
   }
 }

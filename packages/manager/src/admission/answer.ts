@@ -34,7 +34,7 @@ export interface Terms {
 }
 
 /** One side of a connection; everything is written as the kernel writes it, and nothing is there twice. */
-export interface Side {
+export interface GivenSide {
   /** With prefix length. */
   readonly addresses: readonly string[];
   /** Addresses of the other side, without prefix length, each of which is reached by a network of `addresses` or by one of `routes`. */
@@ -44,8 +44,8 @@ export interface Side {
 }
 
 export interface Answer {
-  readonly client: Side;
-  readonly endpoint: Side;
+  readonly client: GivenSide;
+  readonly endpoint: GivenSide;
   readonly mtu: number;
   readonly dnsServers: readonly string[];
   /** Corrections of the answer, for the log. */
@@ -103,7 +103,11 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
       both.endpoint.some(({ version }) => version === peer.version) &&
       !both.endpoint.some((own) => own.length === own.bits - 1 && own.contains(peer)),
   );
-  const side = (field: string, said: ConnectionParameters | undefined, ways: Omit<Ways, 'field'>): Side => ({
+  const side = (
+    field: string,
+    said: ConnectionParameters | undefined,
+    ways: Omit<Ways, 'field'>,
+  ): GivenSide => ({
     addresses: ways.own.map(String),
     peers: ways.peers.map(({ address }) => address),
     routes: routesOf({ field: `${field}.route`, ...ways }, said?.route ?? [], notes),

@@ -2,7 +2,7 @@
 // written is counted and told.
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
-import { NsmError, within } from '@nsm/api';
+import { NsmError, systemCodeOf, within } from '@nsm/api';
 import type { Logger } from 'pino';
 
 /** Bytes of lines that may wait. */
@@ -55,7 +55,7 @@ export class AuditLog {
       await this.#open();
     } catch (error) {
       // Of a pipe nobody reads yet.
-      if ((error as NodeJS.ErrnoException).code === 'ENXIO') return;
+      if (systemCodeOf(error) === 'ENXIO') return;
       throw new NsmError(
         'invalid',
         `--audit-log ${this.path} cannot be opened: ${(error as Error).message}`,

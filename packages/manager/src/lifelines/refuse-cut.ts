@@ -10,7 +10,7 @@ import { addressesOf } from '../admission/admission.js';
 import { findCut } from './find-cut.js';
 import { type LifelinesComponents, lifelinesOf } from './lifelines.js';
 
-export interface Side {
+interface CheckedSide {
   readonly side: 'client' | 'endpoint';
   readonly type: InterfaceType;
   readonly namespace: fw.Namespace;
@@ -26,7 +26,10 @@ export interface Side {
  * must stay within reach. What has no device brings no routes.
  * @throws NsmError `own-branch` that names route, lifeline and what to do.
  */
-export async function refuseCut(components: LifelinesComponents, sides: readonly Side[]): Promise<void> {
+export async function refuseCut(
+  components: LifelinesComponents,
+  sides: readonly CheckedSide[],
+): Promise<void> {
   for (const { side, type, namespace, parameters, endpoint, remote } of sides) {
     if (!traitsOf(type).hasDevice) continue;
     if (!namespace.node && namespace.inode !== components.self.namespaceInode) continue;

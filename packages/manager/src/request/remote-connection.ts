@@ -9,7 +9,7 @@ import {
 } from '@nsm/api';
 import { releasePairs } from '../addresses/allocation.js';
 import { addressesOf } from '../admission/admission.js';
-import { judgeAnswer, type Side } from '../admission/answer.js';
+import { type GivenSide, judgeAnswer } from '../admission/answer.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { admitGiven } from '../policy/gate.js';
@@ -112,7 +112,7 @@ function judgeClientSide(
   { logger }: RequestComponents,
   { id, request, verdict }: Attempt,
   { peer: { manager }, told, mtu: most, pairs }: ManagerAnswer,
-): { readonly side: Side; readonly parameters: ConnectionParameters } {
+): { readonly side: GivenSide; readonly parameters: ConnectionParameters } {
   const { client, mtu, dnsServers, notes } = judgeAnswer(
     { kind: 'manager', name: manager },
     { client: told },

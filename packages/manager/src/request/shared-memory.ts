@@ -2,6 +2,7 @@
 import { type Interface, traitsOf } from '@nsm/api';
 import { agreeOnMemory } from '../admission/shared-memory-parameters.js';
 import { withParameters } from '../choice/physical-networks.js';
+import type { Side } from '../sender.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
@@ -17,13 +18,13 @@ interface SideWish {
  * @param former what the client had before its endpoint was lost: its application still goes by that.
  * @throws NsmError `invalid` for parameters that cannot be.
  */
-export async function placeSockets<Side extends 'client' | 'endpoint'>(
+export async function placeSockets<Here extends Side>(
   components: RequestComponents,
   transaction: Transaction,
   id: string,
-  sides: Readonly<Record<Side, SideWish>>,
+  sides: Readonly<Record<Here, SideWish>>,
   former?: Interface,
-): Promise<Record<Side, Interface>> {
+): Promise<Record<Here, Interface>> {
   const wishes = Object.entries<SideWish>(sides);
   const placed = new Map(wishes.map(([side, wish]) => [side, wish.interface]));
   const shared = wishes.filter(([, wish]) => traitsOf(wish.interface.type).sharedMemory);
@@ -47,5 +48,5 @@ export async function placeSockets<Side extends 'client' | 'endpoint'>(
       placed.set(side, withParameters(wish.interface, told));
     }
   }
-  return Object.fromEntries(placed) as Record<Side, Interface>;
+  return Object.fromEntries(placed) as Record<Here, Interface>;
 }

@@ -29,17 +29,15 @@ export async function requestProxyConnection(
     make: (interrupted) =>
       makeHalf(
         components,
-        request,
         {
+          request,
           key,
           fingerprint,
           client: foreignClient(request.client, request.clientManagerName, caller),
+          callerAddress: caller.remoteAddress ?? '',
         },
-        {
-          address: caller.remoteAddress ?? '',
-          signal: AbortSignal.any([signal, interrupted]),
-          course,
-        },
+        AbortSignal.any([signal, interrupted]),
+        course,
       ),
   });
   if (!connection) throw new NsmError('internal', `no half of connection ${request.connectionId}`);

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type admin, type forwarder as fw, NsmError } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 import { knownConnection, otherHalf, refusedBy, sideOf } from './halves.js';
 import { pathOf } from './ping.js';
 
@@ -13,7 +13,7 @@ type Ports = Pick<fw.ServeBenchReply, 'address' | 'tcpPort' | 'udpPort'>;
 
 /** @throws NsmError `not-found`; `dataplane` where a side has no device; `overload` while another measurement is under way. */
 export async function benchConnection(
-  components: LookingComponents,
+  components: InspectionComponents,
   { id, durationMs }: Pick<admin.BenchConnectionRequest, 'id' | 'durationMs'>,
   signal: AbortSignal,
 ): Promise<Report> {
@@ -38,7 +38,7 @@ export async function benchConnection(
 }
 
 async function* answering(
-  components: LookingComponents,
+  components: InspectionComponents,
   connection: Connection,
   how: { readonly durationMs: number; readonly secret: Uint8Array },
   signal: AbortSignal,
@@ -58,7 +58,7 @@ async function* answering(
 
 /** Of this node's half, for the manager of the other one. */
 export async function* answerBench(
-  { forwarder, stopping }: LookingComponents,
+  { forwarder, stopping }: InspectionComponents,
   { crossConnect }: Connection,
   how: { readonly durationMs: number; readonly secret: Uint8Array },
   signal: AbortSignal,

@@ -2,7 +2,7 @@
 import type { capture } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
 import { oneLine } from '../untrusted-text.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 import { otherHalf } from './halves.js';
 
 export interface NodeDrops {
@@ -24,7 +24,7 @@ const mostTold = 32;
 
 /** On this node, for its own operators or for the manager of the other half. */
 export async function observeHere(
-  { forwarder }: LookingComponents,
+  { forwarder }: InspectionComponents,
   { crossConnect }: Connection,
   durationMs: number,
   signal: AbortSignal,
@@ -41,7 +41,7 @@ export async function observeHere(
 
 /** On all nodes that the connection touches. What a node does not tell is no error. */
 export async function observeAll(
-  components: LookingComponents,
+  components: InspectionComponents,
   connection: Connection,
   durationMs: number,
   signal: AbortSignal,
