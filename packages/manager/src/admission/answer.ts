@@ -129,13 +129,20 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
   };
 }
 
-/** The addresses of both sides, completed; `peers` are those that the client reaches. */
+interface Addresses {
+  readonly client: IpPrefix[];
+  readonly endpoint: IpPrefix[];
+  /** Those that the client reaches. */
+  readonly peers: IpPrefix[];
+}
+
+/** The addresses of both sides, completed. */
 function addressesOfBoth(
   kind: Answerer['kind'],
   { client, endpoint }: Reply,
   pairs: readonly AddressPair[],
   fields: Fields,
-): { readonly client: IpPrefix[]; readonly endpoint: IpPrefix[]; readonly peers: IpPrefix[] } {
+): Addresses {
   const left = leavesAddresses({ client, endpoint });
   const told = uniqueHosts(`${fields.client}.peer_addresses`, client?.peerAddresses ?? []);
   const given = {
@@ -146,7 +153,7 @@ function addressesOfBoth(
       ? pairs.map((pair) => IpPrefix.of(pair.endpoint))
       : uniqueAddresses(`${fields.endpoint}.addresses`, addressesOf(endpoint)),
   };
-  const both = { client: [] as IpPrefix[], endpoint: [] as IpPrefix[], peers: [] as IpPrefix[] };
+  const both: Addresses = { client: [], endpoint: [], peers: [] };
   for (const version of versionsOf([...given.client, ...given.endpoint, ...told])) {
     const of = (list: readonly IpPrefix[]): IpPrefix[] => list.filter((one) => one.version === version);
     const sides = { client: of(given.client), endpoint: of(given.endpoint), told: of(told) };

@@ -27,7 +27,7 @@ export async function benchConnection(
     const serving = answering(components, connection, { durationMs, secret }, until)[Symbol.asyncIterator]();
     const { value } = await serving.next();
     if (!value) throw new NsmError('unavailable', 'the other side does not answer measurements');
-    const { address, tcpPort, udpPort } = value as Ports;
+    const { address, tcpPort, udpPort } = value;
     const request = { crossConnect, side: from, durationMs, secret, address, tcpPort, udpPort };
     // An external forwarder ends it by itself.
     const report = await components.forwarder.runBench(request, { signal: until, timeoutMs: 10 * 60_000 });
@@ -42,18 +42,19 @@ async function* answering(
   connection: Connection,
   how: { readonly durationMs: number; readonly secret: Uint8Array },
   signal: AbortSignal,
-): AsyncGenerator<Ports> {
+): AsyncGenerator<Ports, undefined> {
   const other = otherHalf(components, connection);
   if (!other) {
     const { crossConnect } = connection;
     yield* components.forwarder.serveBench({ ...how, crossConnect, side: 'endpoint' }, { signal });
-    return;
+    return undefined;
   }
   try {
     yield* components.peers.inspection(other.peer).serveBench({ ...how, half: other.half }, { signal });
   } catch (thrown) {
     throw refusedBy(other.peer.manager, thrown);
   }
+  return undefined;
 }
 
 /** Of this node's half, for the manager of the other one. */

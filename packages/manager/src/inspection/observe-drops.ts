@@ -1,5 +1,5 @@
 // What each node of a connection knows of packets that do not get on.
-import type { capture } from '@nsm/api';
+import { type capture, NsmError } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
 import { oneLine } from '../untrusted-text.js';
 import type { InspectionComponents } from './components.js';
@@ -84,6 +84,6 @@ async function told(manager: string, answer: Promise<Told>): Promise<NodeDrops> 
       missing: oneLine(kernelMissing),
     };
   } catch (error) {
-    return { manager, kernel: [], counted: {}, faults: [], missing: oneLine((error as Error).message) };
+    return { manager, kernel: [], counted: {}, faults: [], missing: oneLine(NsmError.from(error).message) };
   }
 }

@@ -1,6 +1,6 @@
 // Sees the packets of a trace come by, at every device on their way that can be watched.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { capture } from '@nsm/api';
+import { type capture, NsmError } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
 import { oneLine } from '../untrusted-text.js';
 import { captureConnection } from './capture.js';
@@ -92,7 +92,7 @@ async function begin(
   } catch (error) {
     if (!peer) throw error;
     const alone = await start([sideOf(crossConnect), 'node', 'underlay'], false);
-    const missing = oneLine((error as Error).message);
+    const missing = oneLine(NsmError.from(error).message);
     return { ...alone, unwatched: [{ place: 'other node', interface: '', manager: peer.manager, missing }] };
   }
 }

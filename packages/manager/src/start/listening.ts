@@ -14,7 +14,7 @@ import {
   withPods,
 } from '@nsm/api';
 import { openerOf, refuseDescriptors } from '@nsm/netlink';
-import { audited } from '../audit/audited-writes.js';
+import { auditedWrites } from '../audit/audited-writes.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { adminService } from '../services/admin-service.js';
 import { auditedCalls } from '../services/audited-calls.js';
@@ -40,7 +40,8 @@ export async function listenTcp(
       proxy.HalfInspection,
       auditedCalls(services, inspectionService(services), ['captureHalf', 'serveBench']),
     );
-  if (services.registry.service) server.add(reg.Registry, audited(services.audit, services.registry.service));
+  if (services.registry.service)
+    server.add(reg.Registry, auditedWrites(services.audit, services.registry.service));
   const { credentials } = services;
   // In plain text operators are whoever calls.
   if (credentials || insecureOperators)
