@@ -110,7 +110,7 @@ export class Manager {
     const { metrics, onOrder } = this.#options;
     metrics?.add(countManager(parts, store));
     if (onOrder) parts.courses.onEnd(onOrder);
-    // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
+    // A stop calls it twice: once clients are not served any more, and once other managers are not served any more, either.
     const letFinish = finishing(parts);
     stops.add(letFinish);
     // No caller may hear that there is no connection, only because the record is not loaded yet.

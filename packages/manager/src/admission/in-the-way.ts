@@ -7,7 +7,7 @@ import { quote } from '../untrusted-text.js';
 import { type AcceptedRoutes, accepts } from './accepted-routes.js';
 import type { GivenSide } from './answer.js';
 
-/** An address that nothing which is given may lead away, and what is there. */
+/** An address that no route given by an endpoint may lead away, and what has the address. */
 export interface KeptAddress {
   readonly address: string;
   readonly what: string;

@@ -252,7 +252,7 @@ export class Reconciler {
     const { acts, stopping } = this.#components;
     let signal = stopping;
     course.waited('wait for earlier orders', handedInMs);
-    // What is made is noted by whoever makes it; and what is there already has the course by which it came to be.
+    // A connection that is made gets its course in `declareUp`; a connection that stands keeps the course that made it.
     if (connection && order.kind !== 'connect')
       this.#components.table.histories.noteCourse(connection.id, course);
     if (order.kind === 'connect') {

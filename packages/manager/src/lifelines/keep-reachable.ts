@@ -1,5 +1,5 @@
-// Managers that join, or come under another address, when a connection of the node itself routes that address already: what the mesh
-// sends to them goes past it.
+// Host routes past connections of the node itself: for managers that join, or change their address, when such a connection routes that
+// address already.
 import type { forwarder as fw, LogThrottle } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';

@@ -12,7 +12,7 @@ import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
 import type { ServiceComponents } from './components.js';
 import { checkPeers } from './peer-checks.js';
-import { testPolicy } from './policy-tests.js';
+import { testPolicy } from './policy-verdicts.js';
 import { refusable } from './refusable.js';
 import { adminConnection, inFull, roundTripsOf } from './told-connections.js';
 import { watchAll } from './watch-all.js';

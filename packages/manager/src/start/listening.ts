@@ -43,7 +43,7 @@ export async function listenTcp(
   if (services.registry.service)
     server.add(reg.Registry, auditedWrites(services.audit, services.registry.service));
   const { credentials } = services;
-  // In plain text operators are whoever calls.
+  // In plain text every caller counts as an operator.
   if (credentials || insecureOperators)
     server.add(admin.Admin, auditedCalls(services, operatorService(adminService(services))), ['operator']);
   const { joining } = credentials ?? {};
@@ -83,7 +83,7 @@ export async function listenUnix(
     readiness.have('sockets');
     logger.warn({ socket }, 'a socket was removed by somebody else: made again');
   };
-  // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
+  // Any pod may ask; who asks is known by its credentials. A user who may open admin.sock is an operator.
   openToAll(runDir);
   const server = (): Server =>
     newServer(services, stops, {
