@@ -6,6 +6,7 @@ import {
   NsmError,
   traitsOf,
 } from '@nsm/api';
+import type { Steps } from '@nsm/observe';
 import { addressesOf } from '../admission/admission.js';
 import { findCut } from './find-cut.js';
 import { type LifelinesComponents, lifelinesOf } from './lifelines.js';
@@ -28,8 +29,13 @@ interface CheckedSide {
  */
 export async function refuseCut(
   components: LifelinesComponents,
+  course: Pick<Steps, 'step'>,
   sides: readonly CheckedSide[],
 ): Promise<void> {
+  await course.step('see whether it cuts ways off', () => refuse(components, sides));
+}
+
+async function refuse(components: LifelinesComponents, sides: readonly CheckedSide[]): Promise<void> {
   for (const { side, type, namespace, parameters, endpoint, remote } of sides) {
     if (!traitsOf(type).hasDevice) continue;
     if (!namespace.node && namespace.inode !== components.self.namespaceInode) continue;

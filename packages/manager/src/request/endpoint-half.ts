@@ -89,18 +89,16 @@ async function connectEndpoint(
     verdict,
     holder: foreignHolder(client),
   });
-  await course.step('see whether it cuts ways off', () =>
-    refuseCut(components, [
-      {
-        side: 'endpoint',
-        type: placed.endpoint.type,
-        namespace: plan.namespace,
-        parameters: plan.endpoint,
-        endpoint: endpoint.nseProviderName,
-        remote: tunnel?.end.remote,
-      },
-    ]),
-  );
+  await refuseCut(components, course, [
+    {
+      side: 'endpoint',
+      type: placed.endpoint.type,
+      namespace: plan.namespace,
+      parameters: plan.endpoint,
+      endpoint: endpoint.nseProviderName,
+      remote: tunnel?.end.remote,
+    },
+  ]);
   return await program(components, transaction, {
     id,
     fingerprint,

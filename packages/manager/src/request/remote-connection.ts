@@ -60,18 +60,16 @@ export async function connectRemotely(
     route: [...asked.clientSources],
   });
   const { course } = transaction;
-  await course.step('see whether it cuts ways off', () =>
-    refuseCut(components, [
-      {
-        side: 'client',
-        type: placed.client.type,
-        namespace,
-        parameters: clientParameters,
-        endpoint: endpoint.nseProviderName,
-        remote: tunnel?.remote,
-      },
-    ]),
-  );
+  await refuseCut(components, course, [
+    {
+      side: 'client',
+      type: placed.client.type,
+      namespace,
+      parameters: clientParameters,
+      endpoint: endpoint.nseProviderName,
+      remote: tunnel?.remote,
+    },
+  ]);
   const siblings = await course.step('fit it into the client', () =>
     fitClient(components, attempt, chosen, side, pairs),
   );
