@@ -9,7 +9,7 @@ import { admitName, admitPool } from './admission/admission.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
 import { countManager } from './metrics/count-manager.js';
-import { leave, register } from './peers/registration.js';
+import { register, unregister } from './peers/registration.js';
 import { Readiness } from './readiness.js';
 import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
@@ -127,7 +127,7 @@ export class Manager {
       if (event.case === 'endpointRemoved') parts.health.forget(event.value);
     });
     await register(parts);
-    stops.add(() => leave(parts));
+    stops.add(() => unregister(parts));
     stops.add(letFinish);
     stops.add(() => stopping.abort());
     await tellPrefixes(parts);

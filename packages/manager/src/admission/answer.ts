@@ -13,7 +13,7 @@ import {
   refuseWithin,
   withPeers,
 } from './answer-addresses.js';
-import { admitDomains, mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
+import { admitDomains, agreedMtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
 
 /** Who answered: another manager speaks of the client's side alone, since the endpoint's is its own affair. */
 export interface Answerer {
@@ -123,7 +123,7 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
       peers: both.client,
       hosts: endpointHosts,
     }),
-    mtu: mtuOf(wishes, mtu, both.client),
+    mtu: agreedMtuOf(wishes, mtu, both.client),
     dnsServers: dnsServers.map(({ address }) => address),
     notes,
   };

@@ -42,7 +42,7 @@ export async function agreeOnHalf(
   course: Pick<Steps, 'step'>,
 ): Promise<AgreedHalf> {
   const { request } = asked;
-  const endpoint = endpointOf(components, request);
+  const endpoint = requestedEndpoint(components, request);
   const { chosen, verdict } = agreeOnInterfaces(components, asked, endpoint);
   const agreed = onOneNetwork(chosen, components.abilities.physical);
   const tunnel = traitsOf(agreed.client.type).hasOwnWire
@@ -53,7 +53,7 @@ export async function agreeOnHalf(
 }
 
 /** @throws NsmError `no-endpoint` */
-export function endpointOf(
+function requestedEndpoint(
   { endpoints, catalogue, self }: RequestComponents,
   request: proxy.ProxyConnectionRequest,
 ): NetworkServiceEndpoint {
