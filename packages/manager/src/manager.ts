@@ -62,10 +62,6 @@ export class Manager {
     this.#stops = new Stops(this.#logger);
   }
 
-  get port(): number {
-    return this.#port;
-  }
-
   /**
    * Resolves when every socket is served. A failed start leaves nothing behind. A part that cannot go on later is an uncaught
    * exception, which ends the process: a restart loses no packet.
