@@ -14,6 +14,6 @@ it.each([
   expect(abbreviatedList(names(count))).toBe(expected);
 });
 
-it('puts between them what it is told', () => {
+it('names are joined by the separator that is asked for', () => {
   expect(abbreviatedList(names(12), '; ')).toMatch(/^e0; e1;.* e9; … and 2 more$/);
 });

@@ -1,4 +1,4 @@
-// How many of a thing there may be where both who gives it and who takes it should know: each bound with its own reason.
+// Bounds that the giver and the taker of a thing both know, each with its reason.
 
 /**
  * Routes of one side of a connection. A split tunnel may have ten thousand. The kernel takes 20 µs for each, and as many of IPv6 are

@@ -75,6 +75,7 @@ export {
   withPods,
 } from './server/server.js';
 export type { Share, Shared } from './server/server-connections.js';
+export { systemCodeOf } from './system-code.js';
 export type { NamespaceIdentity, PeerCredentials } from './tls/caller.js';
 export { checkExpected, checkPeer } from './tls/check-peer.js';
 export type { Credential, Credentials, ExpectedPeer } from './tls/credentials.js';

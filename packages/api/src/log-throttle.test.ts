@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { LogThrottle } from './log-throttle.js';
 
-it('says what is new, and the same again only after five minutes', () => {
+it('a throttle passes what is new, and the same again only after five minutes', () => {
   let now = 0;
   const logThrottle = new LogThrottle(() => now);
   expect(logThrottle.isNews('a', 'broken')).toBe(true);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { descriptorOf } from './descriptor-of.js';
 import { NsmError } from './errors.js';
+import { systemCodeOf } from './system-code.js';
 
 /**
  * Takes a name in this process's network namespace: abstract unix sockets belong to the namespace they are bound in
@@ -21,7 +22,7 @@ export async function takeNamespaceLock(
   try {
     await once(server, 'listening');
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw NsmError.from(thrown);
+    if (systemCodeOf(thrown) !== 'EADDRINUSE') throw NsmError.from(thrown);
     throw new NsmError(
       'conflict',
       `${what} runs in this network namespace already; it can have only one`,

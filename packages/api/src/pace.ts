@@ -1,4 +1,4 @@
-// How often somebody may do something: at once as much as a bucket holds, then as quickly as it fills.
+// How often each caller may do something: at once as often as a bucket holds, then as quickly as it fills.
 
 export interface PaceLimits {
   readonly atOnce: number;
@@ -28,7 +28,7 @@ export class Pace {
     return this.#limits.perSecond;
   }
 
-  /** Takes one from the bucket of whoever it is; false when it is empty. */
+  /** Takes one from the caller's bucket; false when it is empty. */
   allows(who: string): boolean {
     const { atOnce, perSecond } = this.#limits;
     const now = this.#now();

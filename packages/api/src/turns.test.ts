@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { Turns } from './turns.js';
 
-it('does the work for a key in its order, whatever became of the work before', async () => {
+it('work for a key is done in its order, whatever became of the work before', async () => {
   const turns = new Turns();
   const done: string[] = [];
   const work = (name: string, rounds: number) => async () => {

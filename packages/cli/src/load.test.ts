@@ -19,7 +19,7 @@ const write = (name: string, text: string): string => {
   return file;
 };
 
-it('loads a file once, with the others beside it and what Node.js has', () => {
+it('the loader loads a file once, with the others beside it and what Node.js has', () => {
   write('other.js', 'exports.times = (exports.times ?? 0) + 1; exports.main = require("./main.js");');
   const main = write(
     'main.js',
@@ -30,7 +30,7 @@ it('loads a file once, with the others beside it and what Node.js has', () => {
   expect(load(main)).toBe(loaded);
 });
 
-it('does without code that is damaged anywhere, or of another text', () => {
+it('the loader does without kept code that is damaged anywhere, or of another text', () => {
   const file = write('damaged.js', 'exports.answer = () => 42;');
   const text = readFileSync(file);
   const wrapped = `(function (exports, require, module, __filename, __dirname) {${text}\n})`;

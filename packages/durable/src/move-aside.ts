@@ -6,7 +6,7 @@ import type { StateLogger } from './state-logger.js';
 const maxBytes = 2 ** 31 - 1;
 
 /**
- * Moves aside what nobody could read, or only with harm: opening a FIFO waits for ever.
+ * Moves aside a file that could not be read, or only with harm: opening a FIFO waits for ever.
  * @returns true when it did: the file is lost.
  */
 export function moveUnreadableAside(path: string, logger: StateLogger | undefined): boolean {

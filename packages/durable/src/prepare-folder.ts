@@ -1,7 +1,7 @@
 // The folders that daemons write to: made, tried, and refused by the name of the flag that chose them.
 import { chmodSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fullDisk, NsmError } from '@nsm/api';
+import { fullDisk, NsmError, systemCodeOf } from '@nsm/api';
 import { type FolderTrust, whyUntrusted } from './trusted-folder.js';
 
 const reasons: Readonly<Record<string, readonly [kind: NsmError['kind'], words: string]>> = {
@@ -31,12 +31,14 @@ export function prepareFolder(flag: string, folder: string, mode = 0o755, trust:
     makeFolder(resolve(folder), mode);
     rmdirSync(mkdtempSync(join(folder, '.nsm-')));
   } catch (thrown) {
-    const { code = '', message } = thrown as NodeJS.ErrnoException;
+    const code = systemCodeOf(thrown);
     const known = NsmError.from(thrown);
     if (known.kind === 'exhausted')
       throw new NsmError(known.kind, `${flag} ${folder}: ${known.message}`, thrown);
     const [kind, words] =
-      code === 'ENOSPC' ? (['disk', fullDisk(folder)] as const) : (reasons[code] ?? ['invalid', message]);
+      code === 'ENOSPC'
+        ? (['disk', fullDisk(folder)] as const)
+        : (reasons[code] ?? ['invalid', known.message]);
     throw new NsmError(kind, `${flag} ${folder}: ${words}; choose another with ${flag}`, thrown);
   }
 }
@@ -53,6 +55,6 @@ function makeFolder(path: string, mode: number): void {
     chmodSync(path, mode);
   } catch (thrown) {
     // Somebody else has just made it.
-    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+    if (systemCodeOf(thrown) !== 'EEXIST') throw thrown;
   }
 }

@@ -22,7 +22,7 @@ export interface StateFolderOptions {
 
 /** A state folder that this process has, and nobody else. What is locked is locked before it is looked at. */
 export class StateFolder implements Disposable {
-  /** The folder to use: the one that was named, or what stands in for it. */
+  /** The folder to use: as it was named, or what stands in for it. */
   readonly path: string;
   readonly #locks: readonly FolderLock[];
   #trial: Promise<string> | undefined;

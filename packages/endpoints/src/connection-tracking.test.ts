@@ -16,14 +16,14 @@ const kernel = (count: number, max: number): string | undefined => {
   return trackingFull(folder);
 };
 
-it('is full at its limit, and says which', () => {
+it('connection tracking is full at its limit, and says which limit', () => {
   expect(kernel(1000, 1000)).toMatch(
     /keeps track of 1000 connections here .* net\.netfilter\.nf_conntrack_max is 1000; raise it on the host by/,
   );
   expect(kernel(1001, 1000)).toBeDefined();
 });
 
-it('is not full below it, without one, and where there is none', () => {
+it('connection tracking is not full below its limit, without a limit, and where it is not there', () => {
   expect(kernel(999, 1000)).toBeUndefined();
   expect(kernel(999, 0)).toBeUndefined();
   expect(trackingFull(join(folder, 'none'))).toBeUndefined();

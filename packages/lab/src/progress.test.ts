@@ -3,7 +3,7 @@ import { Output } from '@nsm/output';
 import { expect, it, vi } from 'vitest';
 import { Progress } from './progress.js';
 
-it('writes one line a step, with what came of it and how long it took', async () => {
+it('progress is one line a step, with what came of it and how long it took', async () => {
   let text = '';
   let now = 0;
   const progress = new Progress(new Output(false, { write: (more) => (text += more) }), () => now);
@@ -19,7 +19,7 @@ it('writes one line a step, with what came of it and how long it took', async ()
   expect(text).toBe('✓ one (12.00 ms)\n✓ two: 3 things (0 µs)\n× three\n');
 });
 
-it('moves on a terminal and leaves one clean line', async () => {
+it('progress moves on a terminal and leaves one clean line', async () => {
   vi.useFakeTimers();
   let text = '';
   const progress = new Progress(new Output(false, { write: (more) => (text += more), isTTY: true }), () => 0);

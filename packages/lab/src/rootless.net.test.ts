@@ -19,7 +19,7 @@ function missing(): string | undefined {
   return undefined;
 }
 
-it('comes up, is measured and leaves nothing, without root', (context) => {
+it('a lab comes up, is measured and leaves nothing, without root', (context) => {
   const reason = missing();
   if (reason) context.skip(reason);
   const folder = mkdtempSync(join(tmpdir(), 'lab-'));

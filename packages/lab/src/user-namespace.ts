@@ -4,7 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NsmError, type NsmErrorKind } from '@nsm/api';
+import { NsmError, type NsmErrorKind, systemCodeOf } from '@nsm/api';
 import { whyUntrusted } from '@nsm/durable';
 import { Output } from '@nsm/output';
 import { insideVariable, type LabConfig } from './config.js';
@@ -152,7 +152,7 @@ function usableFlags(): readonly string[] {
     });
     if (tried.status === 0) return flags;
     refusal = tried.error ? tried.error.message : tried.stderr.trim();
-    if ((tried.error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
+    if (systemCodeOf(tried.error) === 'ENOENT')
       throw new NsmError('privilege', 'a lab needs root, or the command unshare (Debian package util-linux)');
   }
   throw new NsmError('privilege', explainRefusal(refusal));

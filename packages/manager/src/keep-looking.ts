@@ -1,4 +1,4 @@
-// Looks at the underlay that come again: whenever something may have changed, and after a while though no event told of a change.
+// Repeated looks at the underlay: after each change of it, and after a while without one.
 import type { Clock } from './clock.js';
 
 export interface LookingAgain {

@@ -1,4 +1,4 @@
-// Thousands of things to do, of which only a few are under way at the same time.
+// Work on thousands of items, a few of them at the same time.
 
 /** Connections that are moved, or looked at, at the same time when there are many. */
 const defaultAtOnce = 16;
@@ -6,7 +6,7 @@ const defaultAtOnce = 16;
 /**
  * Does something with each, in their order.
  * @param atOnce how many are under way at the same time. Default: 16.
- * @throws what the first of them threw, when no other is under way any more; what was not begun by then is not.
+ * @throws what the first failure threw, once no item is under way any more; items that were not begun by then are not.
  */
 export async function forEachLimited<T>(
   items: readonly T[],

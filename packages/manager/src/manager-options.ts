@@ -45,7 +45,7 @@ export interface ManagerOptions {
   readonly prefixes: readonly { readonly service?: string; readonly cidr: string }[];
   /** Prefixes of the cluster, to which pods send by their own default route whatever routes connections have. Default: none. */
   readonly clusterPrefixes?: readonly string[];
-  /** Tells more of them. Default: nothing does. */
+  /** Tells further prefixes of the cluster. Default: none. */
   readonly clusterNetworks?: ClusterNetworks;
   /** Users whose processes may name network namespaces that are not their own. */
   readonly allowedUids: readonly number[];
@@ -57,7 +57,7 @@ export interface ManagerOptions {
   readonly forwarderThread?: Worker;
   /** What is shown to other machines, and whom of those is believed. Default: plain text, and anybody may call (`--insecure`). */
   readonly credentials?: MachineCredentials;
-  /** Without credentials: whoever calls over TCP may look as an operator does. Default: operators are on the node alone. */
+  /** Without credentials: every caller over TCP may look as an operator does. Default: operators are on the node alone. */
   readonly insecureOperators?: boolean;
   /** File, or other place, that says who may provide and ask for what. Default: none, and everybody may. */
   readonly policy?: string | PolicyOrigin;

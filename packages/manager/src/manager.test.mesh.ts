@@ -1,16 +1,13 @@
 // Two nodes with a manager each, as threads of the test, and pods whose endpoints the test itself serves.
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Message, MessageInitShape } from '@bufbuild/protobuf';
 import { admin, Channel, connect, endpoint as ep, InterfaceType, Server, type ServiceClient } from '@nsm/api';
-import { ipJson, leaks, makeNamespace, type TestNamespace, thorough, waitFor } from '@nsm/testkit';
+import { ipJson, leaks, makeNamespace, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { type MendPauses, mendPauses as realPauses } from './connection/mend-pace.js';
-import type { TestManagerData } from './manager.test.worker.js';
-import type { ManagerOptions } from './manager-options.js';
+import { hostPort, type MoreOptions, startManager, type TestManager } from './manager.test.start.js';
+import { linked, type TestUnderlay } from './manager.test.underlay.js';
 
 export const kernel: { readonly type: InterfaceType } = { type: InterfaceType.KERNEL_INTERFACE };
 
@@ -19,165 +16,6 @@ export type EndpointReply = Pick<
   Exclude<MessageInitShape<typeof ep.EndpointConnectionReplySchema>, Message>,
   'clientParameters' | 'endpointParameters' | 'requestId' | 'networkServiceName'
 >;
-
-/** What is set in the managers of a test otherwise. */
-export type MoreOptions = Pick<ManagerOptions, 'mendPauses' | 'probeIntervalMs'>;
-
-/** Pauses as they are, or a tenth of them: what is mended less and less often is so with either. */
-export const mendPauses: MendPauses = thorough
-  ? realPauses
-  : (Object.fromEntries(
-      Object.entries(realPauses).map(([name, ms]: [string, number]) => [name, ms / 10]),
-    ) as unknown as MendPauses);
-
-export interface TestManager {
-  readonly runDir: string;
-  readonly steps: string[];
-  failAt(step: string | undefined): Promise<void>;
-  stop(): Promise<void>;
-}
-
-/** How the namespaces of two nodes are joined. */
-export interface TestUnderlay {
-  /** Those of node-a and node-b. */
-  readonly addresses: readonly [string, string];
-  /** Names of further namespaces that it needs. */
-  readonly others: readonly string[];
-  join(namespace: (name: string) => TestNamespace): void;
-}
-
-/** One link between both nodes. @param mtu bytes. */
-export function linked(mtu: number = 1500): TestUnderlay {
-  return {
-    addresses: ['10.9.0.1', '10.9.0.2'],
-    others: [],
-    join(namespace) {
-      joinByLink([namespace('node-a'), '10.9.0.1/24'], [namespace('node-b'), '10.9.0.2/24'], mtu);
-    },
-  };
-}
-
-/** Each node reaches the other by its default route, through `router`. */
-export function routed(version: 4 | 6): TestUnderlay {
-  const [net, length] = version === 4 ? ['10.9.', 24] : ['fd00:9:', 64];
-  const at = (node: number, host: number): string => `${net}${node}${version === 4 ? '.' : '::'}${host}`;
-  return {
-    addresses: [at(1, 1), at(2, 1)],
-    others: ['router'],
-    join(namespace) {
-      const router = namespace('router');
-      for (const [index, name] of ['node-a', 'node-b'].entries()) {
-        const node = namespace(name);
-        const own = index + 1;
-        joinByLink(
-          [node, `${at(own, 1)}/${length}`],
-          [router, `${at(own, 254)}/${length}`],
-          1500,
-          `to-${name}`,
-        );
-        node.route.addRoute({ destination: 'default', gateway: at(own, 254) });
-      }
-      router.namespace.run(() => {
-        const forwarding = version === 4 ? 'ipv4/ip_forward' : 'ipv6/conf/all/forwarding';
-        writeFileSync(`/proc/sys/net/${forwarding}`, '1');
-      });
-    },
-  };
-}
-
-type End = readonly [TestNamespace, address: string];
-
-export function joinByLink(
-  [one, address]: End,
-  [other, otherAddress]: End,
-  mtu: number,
-  otherName = 'under',
-): void {
-  one.route.addLink({
-    kind: 'veth',
-    name: 'under',
-    mtu,
-    up: true,
-    peer: { name: otherName, namespace: other.namespace, mtu, up: true },
-  });
-  one.route.addAddress(one.route.link('under')!.index, { address, nodad: true });
-  other.route.addAddress(other.route.link(otherName)!.index, { address: otherAddress, nodad: true });
-}
-
-function hostPort(address: string): string {
-  return address.includes(':') ? `[${address}]:5001` : `${address}:5001`;
-}
-
-async function startManager(
-  folder: string,
-  name: string,
-  node: TestNamespace,
-  address: string,
-  registryUrl: string,
-  more: MoreOptions,
-): Promise<TestManager> {
-  const { port1, port2 } = new MessageChannel();
-  const runDir = join(folder, name);
-  const data: TestManagerData = {
-    port: port2,
-    logFile: join(folder, `${name}.log`),
-    pkiDir: join(folder, 'pki'),
-    options: {
-      name,
-      runDir,
-      stateDir: join(folder, `${name}-state`),
-      listen: hostPort(address),
-      advertise: hostPort(address),
-      registry: registryUrl,
-      tunnels: [],
-      prefixes: [{ cidr: '10.60.0.0/16' }, { cidr: 'fd60::/48' }],
-      // The test's own process speaks for all pods.
-      allowedUids: [process.getuid?.() ?? 0],
-      ...more,
-    },
-  };
-  let worker: Worker | undefined;
-  node.namespace.run(() => {
-    worker = new Worker(new URL('./manager.test.worker.js', import.meta.url), {
-      workerData: data,
-      transferList: [port2],
-    });
-  });
-  const steps: string[] = [];
-  let failed = (_error: Error): void => undefined;
-  worker?.on('error', (error) => failed(error));
-  const answers = (wanted: (message: unknown) => boolean): Promise<void> =>
-    new Promise((resolve, reject) => {
-      failed = reject;
-      const listener = (message: unknown): void => {
-        if (!wanted(message)) return;
-        port1.off('message', listener);
-        resolve();
-      };
-      port1.on('message', listener);
-    });
-  port1.on('message', (message: { step?: string }) => {
-    if (message.step !== undefined) steps.push(message.step);
-  });
-  await answers((message) => message === 'ready');
-  return {
-    runDir,
-    steps,
-    async failAt(step) {
-      const answered = answers(
-        (message) => typeof message === 'object' && message !== null && 'failing' in message,
-      );
-      port1.postMessage({ failAt: step });
-      await answered;
-    },
-    async stop() {
-      const exited = once(worker as Worker, 'exit');
-      port1.postMessage('stop');
-      await exited;
-      port1.close();
-    },
-  };
-}
 
 export class TestMesh implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'nsm-mesh-'));
@@ -217,12 +55,9 @@ export class TestMesh implements AsyncDisposable {
       mesh.#pods.set(name, makeNamespace(name));
     underlay.join((name) => mesh.pod(name));
     const [a, b] = underlay.addresses;
-    mesh.#registry = `nsm://${hostPort(a)}`;
     try {
-      mesh.managers.push(
-        await startManager(mesh.folder, 'node-a', mesh.pod('node-a'), a, 'embedded:', more),
-        await startManager(mesh.folder, 'node-b', mesh.pod('node-b'), b, mesh.#registry, more),
-      );
+      await mesh.join('node-a', a);
+      await mesh.join('node-b', b);
     } catch (error) {
       await mesh[Symbol.asyncDispose]();
       throw error;
@@ -230,11 +65,14 @@ export class TestMesh implements AsyncDisposable {
     return mesh;
   }
 
-  /** A manager more, in a pod of its name, that finds the others by the registry of the first. */
+  /** Starts a manager in the pod of its name. The first has the registry, by which the others find it. */
   async join(name: string, address: string): Promise<void> {
-    this.managers.push(
-      await startManager(this.folder, name, this.pod(name), address, this.#registry, this.#more),
-    );
+    const { folder } = this;
+    const isFirst = this.managers.length === 0;
+    if (isFirst) this.#registry = `nsm://${hostPort(address)}`;
+    const registry = isFirst ? 'embedded:' : this.#registry;
+    const node = this.pod(name);
+    this.managers.push(await startManager({ folder, name, node, address, registry, more: this.#more }));
   }
 
   /** Between tests on the same nodes: no connection, no endpoint, new pods, and nothing was asked yet. */

@@ -9,7 +9,7 @@ import { admitName, admitPool } from './admission/admission.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
 import { countManager } from './metrics/count-manager.js';
-import { leave, register } from './peers/registration.js';
+import { register, unregister } from './peers/registration.js';
 import { Readiness } from './readiness.js';
 import type { Self } from './self.js';
 import type { ServiceComponents } from './services/components.js';
@@ -62,10 +62,6 @@ export class Manager {
     this.#stops = new Stops(this.#logger);
   }
 
-  get port(): number {
-    return this.#port;
-  }
-
   /**
    * Resolves when every socket is served. A failed start leaves nothing behind. A part that cannot go on later is an uncaught
    * exception, which ends the process: a restart loses no packet.
@@ -110,7 +106,7 @@ export class Manager {
     const { metrics, onOrder } = this.#options;
     metrics?.add(countManager(parts, store));
     if (onOrder) parts.courses.onEnd(onOrder);
-    // Twice: first what clients have asked for, with everything that takes it back; then what other managers have.
+    // A stop calls it twice: once clients are not served any more, and once other managers are not served any more, either.
     const letFinish = finishing(parts);
     stops.add(letFinish);
     // No caller may hear that there is no connection, only because the record is not loaded yet.
@@ -127,7 +123,7 @@ export class Manager {
       if (event.case === 'endpointRemoved') parts.health.forget(event.value);
     });
     await register(parts);
-    stops.add(() => leave(parts));
+    stops.add(() => unregister(parts));
     stops.add(letFinish);
     stops.add(() => stopping.abort());
     await tellPrefixes(parts);

@@ -9,7 +9,7 @@ export class Readiness {
   readonly #missing = new Map<Part, string>(parts.map((need) => [need, 'not yet']));
   readonly #listeners = new Set<() => void>();
 
-  /** Why the state cannot be written; '' when it can. Nobody is told when that changes: it is tried whenever somebody asks. */
+  /** Why the state cannot be written; '' when it can. Listeners do not hear of its changes: it is tried at each `missing()`. */
   tryState: () => Promise<string> = async () => '';
 
   /** The needs that are not met, each with the reason. */

@@ -3,7 +3,15 @@ import { createPublicKey, type KeyObject, type X509Certificate } from 'node:cryp
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Identity, isTrustDomain, NsmError, spiffeIdOf, urisOf } from '@nsm/api';
-import { certificatesFromPem, keyFromPem, keyToPem, makeCertificate, newKey, toPem } from './certificate.js';
+import {
+  type Certificates,
+  certificatesFromPem,
+  keyFromPem,
+  keyToPem,
+  makeCertificate,
+  newKey,
+  toPem,
+} from './certificate.js';
 import { createPrivately, makePrivateFolder } from './private-files.js';
 
 export const defaultDomain = 'nsm';
@@ -18,10 +26,10 @@ const clockToleranceMs: number = hourMs / 2;
 export class Authority {
   readonly domain: string;
   /** First the certificate that signs, then others that are trusted, too: `ca.crt` has several while one authority follows another. */
-  readonly certificates: readonly X509Certificate[];
+  readonly certificates: Certificates;
   readonly #key: KeyObject;
 
-  private constructor(domain: string, key: KeyObject, certificates: readonly X509Certificate[]) {
+  private constructor(domain: string, key: KeyObject, certificates: Certificates) {
     this.domain = domain;
     this.#key = key;
     this.certificates = certificates;
@@ -54,14 +62,9 @@ export class Authority {
    * @param from where they are from, for messages.
    * @throws NsmError `conflict` when the first certificate is not that of the key.
    */
-  static of(
-    key: KeyObject,
-    certificates: readonly X509Certificate[],
-    domain: string,
-    from: string,
-  ): Authority {
+  static of(key: KeyObject, certificates: Certificates, domain: string, from: string): Authority {
     const [own] = certificates;
-    if (!own?.checkPrivateKey(key))
+    if (!own.checkPrivateKey(key))
       throw new NsmError(
         'conflict',
         `the first certificate of ${certificateFile} in ${from} is not that of ${keyFile}`,
@@ -86,7 +89,7 @@ export class Authority {
   }
 
   get certificate(): X509Certificate {
-    return this.certificates[0] as X509Certificate;
+    return this.certificates[0];
   }
 
   /** A certificate that begins a little ago. @param lifeMs from now. */

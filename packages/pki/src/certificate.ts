@@ -116,11 +116,15 @@ export function certificatesFromDer(bytes: Uint8Array): X509Certificate[] {
   return readDer(bytes).map(({ whole }) => new X509Certificate(whole));
 }
 
+/** Certificates of which there is at least one. */
+export type Certificates = readonly [X509Certificate, ...X509Certificate[]];
+
 /** All certificates of a PEM file. @throws Error where there is none, or a broken one. */
-export function certificatesFromPem(pem: string): X509Certificate[] {
+export function certificatesFromPem(pem: string): Certificates {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) throw new Error('no certificate in PEM');
-  return blocks.map((block) => new X509Certificate(block));
+  const [first, ...others] = blocks.map((block) => new X509Certificate(block));
+  if (!first) throw new Error('no certificate in PEM');
+  return [first, ...others];
 }
 
 export function toPem(certificates: readonly X509Certificate[]): string {

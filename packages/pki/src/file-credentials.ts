@@ -1,9 +1,9 @@
 // Certificate, key and authorities from files that somebody else keeps, such as cert-manager: read again when they change.
-import type { X509Certificate } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { type Credential, identityOf, NsmError } from '@nsm/api';
 import { domainOf } from './authority.js';
-import { certificatesFromPem, keyFromPem, keyToPem, toPem } from './certificate.js';
+import { type Certificates, certificatesFromPem, keyFromPem, keyToPem, toPem } from './certificate.js';
 import { type Owner, type PkiLogger, RenewedCredentials } from './machine-credentials.js';
 
 export interface CredentialFiles {
@@ -55,13 +55,20 @@ function versionOf({ cert, key, ca }: CredentialFiles): string {
 }
 
 function readFiles(files: CredentialFiles, owner: Owner): Credential {
-  const chain = read(files.cert, certificatesOf);
-  const key = read(files.key, (text) => keyFromPem(text));
-  const authorities = read(files.ca, certificatesOf);
-  const [own] = chain as [X509Certificate];
-  if (!own.checkPrivateKey(key))
+  const chain = read(files.cert, certificatesFromPem);
+  const key = read(files.key, keyFromPem);
+  const authorities = read(files.ca, certificatesFromPem);
+  if (!chain[0].checkPrivateKey(key))
     throw new NsmError('invalid', `${files.key} is not the key of the certificate in ${files.cert}`);
-  return credentialFrom(own, chain, key, authorities, owner, files.cert);
+  return credentialFrom({ chain, key, authorities }, owner, files.cert);
+}
+
+/** What a credential is made of. */
+export interface CredentialParts {
+  /** The own certificate, and those that lead to an authority. */
+  readonly chain: Certificates;
+  readonly key: KeyObject;
+  readonly authorities: readonly X509Certificate[];
 }
 
 /**
@@ -69,13 +76,11 @@ function readFiles(files: CredentialFiles, owner: Owner): Credential {
  * @throws NsmError `invalid` unless the certificate is good now, and the owner's.
  */
 export function credentialFrom(
-  own: X509Certificate,
-  chain: readonly X509Certificate[],
-  key: Parameters<typeof keyToPem>[0],
-  authorities: readonly X509Certificate[],
+  { chain, key, authorities }: CredentialParts,
   { kind, name }: Owner,
   from: string,
 ): Credential {
+  const [own] = chain;
   const identity = identityOf(own);
   if (identity?.kind !== kind || identity.name !== name)
     throw new NsmError(
@@ -93,10 +98,6 @@ export function credentialFrom(
     byDomain.set(domain, [...(byDomain.get(domain) ?? []), authority]);
   }
   return { identity, key: keyToPem(key), chain: toPem(chain), authorities: byDomain };
-}
-
-function certificatesOf(text: string): X509Certificate[] {
-  return certificatesFromPem(text);
 }
 
 function read<T>(path: string, parse: (text: string) => T): T {

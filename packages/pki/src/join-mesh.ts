@@ -62,14 +62,14 @@ export async function askForCertificate(
     const [own] = chain;
     const authorities = certificatesFromPem(reply.authorities);
     if (
-      !own?.checkPrivateKey(key) ||
+      !own.checkPrivateKey(key) ||
       !authorities.some((one) => own.checkIssued(one) && own.verify(one.publicKey))
     )
       throw new NsmError(
         'untrusted',
         'the certificate is not for the key that was sent, or not of that authority',
       );
-    return credentialFrom(own, chain, key, authorities, owner, address);
+    return credentialFrom({ chain, key, authorities }, owner, address);
   } catch (thrown) {
     const { kind, message } =
       thrown instanceof NsmError ? thrown : explained(thrown as NodeJS.ErrnoException, address);

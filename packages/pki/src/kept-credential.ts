@@ -1,8 +1,7 @@
 // The certificate that a machine was given, kept in its state folder: a restart needs nobody.
-import type { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Credential, NsmError } from '@nsm/api';
+import { type Credential, NsmError, systemCodeOf } from '@nsm/api';
 import { certificatesFromPem, keyFromPem, toPem } from './certificate.js';
 import { credentialFrom } from './file-credentials.js';
 import type { Owner } from './machine-credentials.js';
@@ -19,17 +18,12 @@ export interface Kept {
 
 /** @throws NsmError `invalid` of what is no longer good, or not the owner's. */
 export function credentialOfKept(kept: Kept, owner: Owner): Credential {
-  const chain = certificatesFromPem(kept.chain);
-  const [own] = chain as [X509Certificate];
-  const authorities = certificatesFromPem(kept.authorities);
-  return credentialFrom(
-    own,
-    chain,
-    keyFromPem(kept.key),
-    authorities,
-    owner,
-    'what is kept of an earlier join',
-  );
+  const parts = {
+    chain: certificatesFromPem(kept.chain),
+    key: keyFromPem(kept.key),
+    authorities: certificatesFromPem(kept.authorities),
+  };
+  return credentialFrom(parts, owner, 'what is kept of an earlier join');
 }
 
 /** @throws NsmError `invalid` of a file that cannot be read. */
@@ -37,7 +31,7 @@ export function readKept(folder: string): Kept | undefined {
   try {
     return JSON.parse(readFileSync(join(folder, file), 'utf8')) as Kept;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (systemCodeOf(error) === 'ENOENT') return undefined;
     throw new NsmError('invalid', `${join(folder, file)} cannot be used: ${(error as Error).message}`, error);
   }
 }

@@ -1,6 +1,6 @@
 // Where a daemon's credentials come from: the first source that is configured, otherwise the mesh's own authority on this machine.
 import { join } from 'node:path';
-import { isIdentityName, NsmError } from '@nsm/api';
+import { isIdentityName, NsmError, systemCodeOf } from '@nsm/api';
 import { FileCredentials } from './file-credentials.js';
 import { JoinedCredentials } from './joined-credentials.js';
 import { type MachineCredentials, type Owner, type PkiLogger, wordsOf } from './machine-credentials.js';
@@ -104,7 +104,7 @@ function ownCredentials(
     try {
       return new OwnCredentials(folder, owner, logger);
     } catch (error) {
-      const { code = '' } = error as NodeJS.ErrnoException;
+      const code = systemCodeOf(error);
       if (!unusable.has(code)) throw error;
       logger.warn({ folder, err: wordsOf(error) }, 'no authority can be kept there');
     }

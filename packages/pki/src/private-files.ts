@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { NsmError } from '@nsm/api';
+import { NsmError, systemCodeOf } from '@nsm/api';
 
 /**
  * Makes the folder with mode 0700; one that is there is taken if it is this user's or root's, and nobody else may write to it. Root may
@@ -48,7 +48,7 @@ export function createPrivately(path: string, content: string): boolean {
     linkSync(written, path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (systemCodeOf(error) === 'EEXIST') return false;
     throw error;
   } finally {
     unlinkSync(written);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { connect as wire } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
 import { type ConnectionEvent, connect, disconnect } from './index.js';
-import { ManagerSide } from './manager-side.test-support.js';
+import { ManagerSide } from './manager-side.test.support.js';
 
 const { UP, HEALING, CLOSED } = wire.ConnectionEvent_Kind;
 const key = { requestId: 'pod-1', service: 'secure-gateway' };

@@ -4,7 +4,7 @@ import { thorough } from '@nsm/testkit';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { type EndpointAnswer, serve } from './index.js';
-import { ManagerSide } from './manager-side.test-support.js';
+import { ManagerSide } from './manager-side.test.support.js';
 import { readAnswer } from './read-answer.js';
 
 const cannot = 'the answer of its onConnect cannot be used';

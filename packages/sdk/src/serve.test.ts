@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Channel, endpoint, InterfaceType } from '@nsm/api';
 import { describe, expect, it, vi } from 'vitest';
 import { type EndpointRequest, type ServeStatus, serve } from './index.js';
-import { ManagerSide } from './manager-side.test-support.js';
+import { ManagerSide } from './manager-side.test.support.js';
 import { ownNamespace } from './own-namespace.js';
 
 describe('serve', () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { serve } from './index.js';
-import { ManagerSide } from './manager-side.test-support.js';
+import { ManagerSide } from './manager-side.test.support.js';
 
 describe('an endpoint that has its socket in the run directory', () => {
   it('removes sockets of killed ones, and nothing that is served or no socket', async () => {

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { tunnelCapabilityViews } from './capability-view.js';
 import { howText } from './texts.js';
 
-it('tells which engine carries a kind of tunnel, and which stands by', () => {
+it('a view tells which engine carries a kind of tunnel, and which stands by', () => {
   const capability = (type: TunnelType, engine: string, missing = ''): forwarder.TunnelCapability =>
     create(forwarder.TunnelCapabilitySchema, { type, engine, missing });
   const { VXLAN, GRE } = TunnelType;

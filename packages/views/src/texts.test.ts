@@ -25,7 +25,7 @@ it.each([
   expect(text).toBe(`last order: heal, 2026-01-02T00:00:00.000Z, ${word} 5.1 s`);
 });
 
-it('counts things, and names interfaces with and without a device', () => {
+it('texts count things, and name interfaces with and without a device', () => {
   expect([counted(1, 'file'), counted(0, 'file')]).toEqual(['1 file', '0 files']);
   expect([interfaceText('nsm0', 'kernel'), interfaceText('', 'mem')]).toEqual(['nsm0 (kernel)', 'mem']);
 });

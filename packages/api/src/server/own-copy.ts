@@ -1,4 +1,4 @@
-// Bytes that are kept: a small piece holds all that the socket was read with, 64 KiB for a byte.
+// Copies of bytes that are kept: a slice would keep all that the socket was read with, 64 KiB for a byte.
 
 /** The same bytes, in memory of their own when they are less than a quarter of what they hold. */
 export function ownCopy(piece: Buffer): Buffer {

@@ -78,7 +78,7 @@ export const withPods: ServerLimits = {
   },
 };
 
-/** For servers on TCP. A manager has one watch, and a call for each request that is under way; whoever comes back is served again. */
+/** For servers on TCP. A manager has one watch, and a call for each request that is under way; an idle connection that was closed is made again by its next call. */
 export const betweenMachines: ServerLimits = {
   streams: 512,
   sessionMemoryMib: 16,

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
 import { NsmError } from '../errors.js';
 import { splitHostPort } from '../host-port.js';
+import { systemCodeOf } from '../system-code.js';
 
 export class TcpListener {
   readonly #accept: (socket: Socket) => void;
@@ -52,7 +53,7 @@ const refusals = {
 } as const;
 
 function cannotListen(address: string, thrown: unknown): NsmError {
-  const { code = '' } = thrown as NodeJS.ErrnoException;
+  const code = systemCodeOf(thrown);
   if (code in refusals) {
     const [kind, words] = refusals[code as keyof typeof refusals];
     return new NsmError(kind, `cannot listen on ${address}: ${words}`, thrown);

@@ -17,6 +17,7 @@ import { createServer, type Server as NetServer, connect as netConnect, type Soc
 import { dirname, join } from 'node:path';
 import { descriptorOf } from '../descriptor-of.js';
 import { NsmError } from '../errors.js';
+import { systemCodeOf } from '../system-code.js';
 
 export interface UnixListenerOptions {
   /** Permission bits of the socket. Default: 0o600. */
@@ -62,7 +63,7 @@ export class UnixListener {
         await this.#listen(mode, group);
       } catch (thrown) {
         // Another process, which starts at the same time, was quicker: it is asked in turn whether it serves.
-        if (codeOf(thrown) !== 'EEXIST') throw cannotMake(this.#path, thrown);
+        if (systemCodeOf(thrown) !== 'EEXIST') throw cannotMake(this.#path, thrown);
       }
     }
     this.#isThere();
@@ -150,7 +151,7 @@ export class UnixListener {
 }
 
 function cannotMake(path: string, thrown: unknown): NsmError {
-  const code = codeOf(thrown);
+  const code = systemCodeOf(thrown);
   const folder = dirname(path);
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return new NsmError(
@@ -188,7 +189,7 @@ async function removeStaleSocket(path: string): Promise<void> {
     });
     probe.once('error', resolve);
   });
-  const code = codeOf(refusal) ?? '';
+  const code = systemCodeOf(refusal);
   if (refusal === undefined || served.includes(code))
     throw new NsmError(
       'conflict',
@@ -202,8 +203,4 @@ async function removeStaleSocket(path: string): Promise<void> {
 function fileAt(path: string): string | undefined {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return found && `${found.ino} ${found.ctimeNs}`;
-}
-
-function codeOf(thrown: unknown): string | undefined {
-  return (thrown as NodeJS.ErrnoException | undefined)?.code;
 }

@@ -21,7 +21,7 @@ beforeEach(() => {
 });
 afterEach(() => void vi.useRealTimers());
 
-it('ends at once when no call is under way, and not before', () => {
+it('a connection ends with its certificate, at once where no call is under way', () => {
   endAt(socket(), Date.now() + 40 * day, () => true);
   vi.advanceTimersByTime(40 * day - 1);
   expect(ended).toBe(0);
@@ -30,7 +30,7 @@ it('ends at once when no call is under way, and not before', () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('ends with the last call', () => {
+it('a connection whose certificate has ended ends with its last call', () => {
   let idle = false;
   endAt(socket(), Date.now() + day, () => idle);
   vi.advanceTimersByTime(day + 5000);
@@ -40,7 +40,7 @@ it('ends with the last call', () => {
   expect(ended).toBe(1);
 });
 
-it('ends a minute later whatever is under way', () => {
+it('a connection ends a minute after its certificate, whatever is under way', () => {
   endAt(socket(), Date.now() + day, () => false);
   vi.advanceTimersByTime(day + 59_000);
   expect(ended).toBe(0);
@@ -48,14 +48,14 @@ it('ends a minute later whatever is under way', () => {
   expect(ended).toBe(1);
 });
 
-it('ends when the clock is set past its time', () => {
+it('a connection ends when the clock is set past the end of its certificate', () => {
   endAt(socket(), Date.now() + 40 * day, () => true);
   vi.setSystemTime(Date.now() + 41 * day);
   vi.advanceTimersByTime(3_600_000);
   expect(ended).toBe(1);
 });
 
-it('leaves no timer behind when the connection is closed', () => {
+it('a connection that is closed leaves no timer behind', () => {
   const one = socket();
   endAt(one, Date.now() + day, () => true);
   one.destroy();

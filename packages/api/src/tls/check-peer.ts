@@ -34,7 +34,7 @@ export function checkPeer(socket: TLSSocket, { authorities }: Credential): Ident
     const code = String(socket.authorizationError);
     throw untrusted(`has a certificate that ${chainFaults[code] ?? `does not hold: ${code}`}`);
   }
-  // X.509-SVID, section 5.2: what may sign is nobody's identity.
+  // X.509-SVID, section 5.2: a certificate that may sign others is no identity.
   if (certificate.ca)
     throw untrusted('has a certificate of an authority, which is not to be shown as its own');
   const identity = identityOf(certificate);

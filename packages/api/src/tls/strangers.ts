@@ -1,4 +1,4 @@
-// Connections whose other end has not shown yet who it is: few, for seconds, and nobody's but their own loss.
+// Connections whose other end has not shown yet who it is: only few, for seconds, and at no cost to connections that have.
 import type { Socket } from 'node:net';
 import { Pace } from '../pace.js';
 

@@ -27,7 +27,7 @@ const get = async (path: string, method = 'GET'): Promise<string> => {
   return `${response.status} ${await response.text()}`;
 };
 
-it('tells what is missing, and what has been ready once', async () => {
+it('the listener tells what is missing, and what has been ready once', async () => {
   const all = async (): Promise<string[]> =>
     await Promise.all(['/startz', '/readyz', '/healthz'].map((path) => get(path)));
   expect(await all()).toEqual(['503 registry: not yet\n', '503 registry: not yet\n', '200 alive\n']);
@@ -38,7 +38,7 @@ it('tells what is missing, and what has been ready once', async () => {
   missing.clear();
 });
 
-it('answers questions that it knows, and nothing else', async () => {
+it('the listener answers for its own paths, and for no others', async () => {
   expect(await get('/readyz?verbose')).toBe('200 ready\n');
   expect(await get('/readyz', 'HEAD')).toBe('200 ');
   expect(await get('/readyz', 'POST')).toBe('405 only GET\n');
@@ -47,7 +47,7 @@ it('answers questions that it knows, and nothing else', async () => {
   for (const path of ['/', '/constructor', '/readyz/']) expect(await get(path)).toMatch(/^404 /);
 });
 
-it('says why it cannot listen', async () => {
+it('a port that is in use is named in the error', async () => {
   const pages = healthPages(() => missing);
   await expect(listenHttp(`127.0.0.1:${listener.port}`, pages)).rejects.toMatchObject({
     kind: 'conflict',
@@ -56,7 +56,7 @@ it('says why it cannot listen', async () => {
   await expect(listenHttp('192.0.2.77:1', pages)).rejects.toMatchObject({ kind: 'invalid' });
 });
 
-it('answers probes whatever a stranger at another address does', async () => {
+it('the listener answers probes whatever a stranger at another address does', async () => {
   const { port } = listener;
   const opened = Array.from({ length: 64 }, (): Socket => {
     const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { NsmError, splitHostPort } from '@nsm/api';
+import { NsmError, splitHostPort, systemCodeOf } from '@nsm/api';
 import type { Metrics } from '@nsm/observe';
 
 /** A page, by what is asked for. */
@@ -59,7 +59,7 @@ export async function listenHttp(
     server.listen(port, host);
     await once(server, 'listening');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = systemCodeOf(error);
     const why = code === 'EADDRINUSE' ? 'another program has that port' : NsmError.from(error).message;
     throw new NsmError(
       code === 'EADDRINUSE' ? 'conflict' : 'invalid',

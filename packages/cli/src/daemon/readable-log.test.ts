@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { readableLine } from './readable-log.js';
 
-it('says when, how bad, what and why, and then the rest', () => {
+it('a readable line says when, how bad, what and why, and then the rest', () => {
   const line = {
     level: 40,
     time: '2026-01-02T03:04:05.678Z',

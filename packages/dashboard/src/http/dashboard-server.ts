@@ -9,7 +9,7 @@ import {
 } from 'node:http';
 import { createServer as createSecure, type Server as SecureServer } from 'node:https';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { NsmError, splitHostPort } from '@nsm/api';
+import { NsmError, splitHostPort, systemCodeOf } from '@nsm/api';
 import type { LiveMesh } from '../mesh/live-mesh.js';
 import { type AccessRules, isSame, refusalOf } from './access.js';
 import { sendCapture } from './captures.js';
@@ -129,7 +129,7 @@ export class DashboardServer implements AsyncDisposable {
       this.#server.listen(port, host);
       await once(this.#server, 'listening');
     } catch (error) {
-      const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      const inUse = systemCodeOf(error) === 'EADDRINUSE';
       const why = inUse ? 'another program has that port' : NsmError.from(error).message;
       throw new NsmError(inUse ? 'conflict' : 'invalid', `cannot listen on ${listen}: ${why}`, error);
     }

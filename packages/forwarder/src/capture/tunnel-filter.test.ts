@@ -98,7 +98,7 @@ describe.each(kinds)('the filter of a tunnel: %s', (_, type, protocol, header, o
   });
 });
 
-it('knows a tunnel without IP by label and neighbour', () => {
+it('the filter knows a tunnel without IP by label and neighbour', () => {
   const tunnel = create(fw.TunnelEndSchema, {
     type: TunnelType.MPLSoEthernet,
     identifier,
@@ -115,7 +115,7 @@ it('knows a tunnel without IP by label and neighbour', () => {
   expect(run(anybody, frame(macs[0], '020000000003'))).toBeGreaterThan(0);
 });
 
-it('leaves out what passes the end of a device a second time', () => {
+it('the filter leaves out packets that pass the end of a device a second time', () => {
   const frame = Buffer.from(`${'00'.repeat(12)}0806`, 'hex');
   expect(run(nodeFilter(onlyArp), frame)).toBe(1);
   for (const mark of [0x6e73_6d01, 0x6e73_6d03])

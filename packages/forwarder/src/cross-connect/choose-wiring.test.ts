@@ -24,7 +24,7 @@ const wanted = create(fw.CrossConnectSchema, {
 const enginesOf = (obstructed: readonly Wiring[]): string[] =>
   possibleWirings(tried, wanted, (one) => obstructed.includes(one)).map(({ engine }) => engine);
 
-it('leaves out what cannot go the way, unless nothing can', () => {
+it('wirings that cannot go the way are left out, unless none can', () => {
   expect(enginesOf([])).toEqual(['first', 'second']);
   expect(enginesOf([first])).toEqual(['second']);
   // Each then says itself why not.

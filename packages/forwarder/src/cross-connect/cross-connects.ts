@@ -36,6 +36,14 @@ export interface CrossConnectComponents {
   readonly cluster: () => readonly string[] | undefined;
 }
 
+/** A cross-connect that is being made. */
+interface Work {
+  readonly crossConnect: fw.CrossConnect;
+  readonly ports: OpenPorts;
+  readonly signal: AbortSignal;
+  readonly steps: Steps;
+}
+
 export class CrossConnects {
   readonly #parts: CrossConnectComponents;
   /** By id of cross-connects: what is done with each waits for what was begun before, also where its caller has gone. */
@@ -76,11 +84,12 @@ export class CrossConnects {
       watch.unfollow(crossConnect.id);
       for (const { port } of Object.values(ports)) watch.unfollow(port.takesOver);
       const [first, second] = inOrder(possible, crossConnect.id, ports);
+      const work = { crossConnect, ports, signal, steps };
       try {
-        return await this.#connect(first, crossConnect, ports, signal, steps);
+        return await this.#connect(first, work);
       } catch (error) {
         if (!second || !isPortTaken(error)) throw error;
-        return await this.#connect(second, crossConnect, ports, signal, steps);
+        return await this.#connect(second, work);
       }
     } catch (error) {
       throw explain(error, crossConnect);
@@ -90,14 +99,9 @@ export class CrossConnects {
     }
   }
 
-  async #connect(
-    wiring: Wiring,
-    crossConnect: fw.CrossConnect,
-    ports: OpenPorts,
-    signal: AbortSignal,
-    steps: Steps,
-  ): Promise<fw.CrossConnect> {
-    const { socket, tunnels, sources, cluster, watch, lending, shared } = this.#parts;
+  async #connect(wiring: Wiring, work: Work): Promise<fw.CrossConnect> {
+    const { socket, tunnels } = this.#parts;
+    const { crossConnect, ports, signal, steps } = work;
     let devices: Device[] = [];
     try {
       devices = await steps.step('make the devices', () =>
@@ -106,31 +110,8 @@ export class CrossConnects {
           ports[device.side]?.delete(device.index);
         }),
       );
-      await steps.step('set addresses and routes', async () => {
-        for (const device of devices) {
-          const open = ports[device.side];
-          if (!open) continue;
-          // Before the first packet.
-          const first = sources?.guard(crossConnect.id, device, ports);
-          const configured = await configureDevice(crossConnect.id, device, open, {
-            cluster: cluster(),
-            first,
-          });
-          crossConnect.mended.push(...configured);
-          if (open.port.name.includes('%')) open.port.name = device.name;
-          watch.follow(crossConnect.id, open, device.index);
-        }
-      });
-      for (const open of Object.values(ports)) watch.follow(crossConnect.id, open);
-      // Each end has its carrier when both are up.
-      const carrying: Device[] = [];
-      await steps.step('wait until the devices are up', async () => {
-        for (const device of devices) {
-          const open = device.fresh ? ports[device.side] : undefined;
-          if (device.nodeEnd !== undefined) await waitForCarrier(socket, device.nodeEnd, signal);
-          if (open && (await waitForCarrier(open.socket, device.index, signal))) carrying.push(device);
-        }
-      });
+      await steps.step('set addresses and routes', () => this.#configure(devices, work));
+      const carrying = await steps.step('wait until the devices are up', () => this.#carrying(devices, work));
       if (crossConnect.answerWithinMs > 0)
         await steps.step('wait for an answer through it', () =>
           requireAnswer(crossConnect, devices, ports, signal, () => wiring.inTheWay?.() ?? []),
@@ -140,18 +121,51 @@ export class CrossConnects {
       );
       return crossConnect;
     } catch (error) {
-      // Either end takes the other with it.
-      const fresh = devices.find((device) => device.fresh);
-      if (fresh && lending.holds(crossConnect.id)) lending.undo(crossConnect.id);
-      else if (fresh) {
-        await shared.release(crossConnect.id);
-        tunnels.release(crossConnect.id);
-        sources?.release(crossConnect.id);
-        ports[fresh.side]?.delete(fresh.index);
-      }
-      if (fresh) routeWithout([crossConnect], cluster());
+      await this.#undo(devices, work);
       throw error;
     }
+  }
+
+  async #configure(devices: readonly Device[], { crossConnect, ports }: Work): Promise<void> {
+    const { sources, cluster, watch } = this.#parts;
+    const { id, mended } = crossConnect;
+    for (const device of devices) {
+      const open = ports[device.side];
+      if (!open) continue;
+      // Before the first packet.
+      const first = sources?.guard(id, device, ports);
+      mended.push(...(await configureDevice(id, device, open, { cluster: cluster(), first })));
+      if (open.port.name.includes('%')) open.port.name = device.name;
+      watch.follow(id, open, device.index);
+    }
+    for (const open of Object.values(ports)) watch.follow(id, open);
+  }
+
+  /** Waits for the carrier, which each end has when both are up. @returns the new devices that have it. */
+  async #carrying(devices: readonly Device[], { ports, signal }: Work): Promise<Device[]> {
+    const carrying: Device[] = [];
+    for (const device of devices) {
+      const open = device.fresh ? ports[device.side] : undefined;
+      if (device.nodeEnd !== undefined) await waitForCarrier(this.#parts.socket, device.nodeEnd, signal);
+      if (open && (await waitForCarrier(open.socket, device.index, signal))) carrying.push(device);
+    }
+    return carrying;
+  }
+
+  async #undo(devices: readonly Device[], { crossConnect, ports }: Work): Promise<void> {
+    const { tunnels, sources, cluster, lending, shared } = this.#parts;
+    const { id } = crossConnect;
+    // Either end takes the other with it.
+    const fresh = devices.find((device) => device.fresh);
+    if (!fresh) return;
+    if (lending.holds(id)) lending.undo(id);
+    else {
+      await shared.release(id);
+      tunnels.release(id);
+      sources?.release(id);
+      ports[fresh.side]?.delete(fresh.index);
+    }
+    routeWithout([crossConnect], cluster());
   }
 
   /** Resolves when all of them have gone. */

@@ -4,7 +4,7 @@ import { parseDrops } from './kernel-drops.js';
 const line = (protocol: number, location: string, reason: string): string =>
   `   node-1  [001] ..s1. 610.33: kfree_skb: skbaddr=00000000ae865851 rx_sk=0000000000000000 protocol=${protocol} location=${location} reason: ${reason}\n`;
 
-it('counts drops by reason and place, and leaves out what is dropped every day', () =>
+it('drops are counted by reason and place, without those of every day', () =>
   expect(
     parseDrops(
       `# tracer: nop\n${line(2048, 'nf_hook_slow+0xa1/0xb0', 'NETFILTER_DROP').repeat(3)}${line(2048, 'tcp_v4_rcv+0x9/0x10', 'NO_SOCKET')}` +

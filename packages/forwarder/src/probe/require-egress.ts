@@ -31,7 +31,7 @@ export async function requireEgress(
     devices.flatMap((device) => {
       const open = ports[device.side];
       return open && isWay(open)
-        ? peersOf(open).map((peer) => tryPeer(device, open, peer, patienceMs, signal))
+        ? peersOf(open).map((peer) => tryPeer({ device, open, peer }, patienceMs, signal))
         : [];
     }),
   );
@@ -42,36 +42,38 @@ function isWay({ port }: OpenPort): boolean {
   return port.beside === '' && port.takesOver === '';
 }
 
-async function tryPeer(
-  device: Device,
-  open: OpenPort,
-  peer: string,
-  patienceMs: number,
-  signal: AbortSignal,
-): Promise<void> {
+/** A device of a pod, and an address of the other side to which packets of the pod are to leave by it. */
+interface Egress {
+  readonly device: Device;
+  readonly open: OpenPort;
+  readonly peer: string;
+}
+
+async function tryPeer(egress: Egress, patienceMs: number, signal: AbortSignal): Promise<void> {
+  const { device, open, peer } = egress;
   let source: string | undefined;
   try {
     using echo = EchoSocket.open(open.namespace, IpPrefix.ofAddress(peer));
     source = echo.source();
-    const by = await departure(echo, device, open, peer, patienceMs, signal);
-    if (by !== undefined) return refuseOther(device, open, peer, 'unicast', by);
+    const by = await departure(echo, egress, patienceMs, signal);
+    if (by !== undefined) return refuseOther(egress, 'unicast', by);
   } catch (error) {
     // A firewall of the pod's, or a route that lets nothing go there: its routes say which.
     if (!(error instanceof NetlinkError)) throw error;
-    const { type, device: by } = lookUp(device, open, peer, source);
-    refuseOther(device, open, peer, type, by);
+    const { type, device: by } = lookUp(egress, source);
+    refuseOther(egress, type, by);
     if (error.code === 'EPERM') return;
     const { kind, message } = explain(error);
     throw new NsmError(kind, `no packet leaves the ${device.side}'s pod for ${peer}: ${message}`, error);
   }
-  const { type, device: by } = lookUp(device, open, peer, source);
-  refuseOther(device, open, peer, type, by);
+  const { type, device: by } = lookUp(egress, source);
+  refuseOther(egress, type, by);
   signal.throwIfAborted();
   // Marks and the like lead packets where no look-up can follow, but the kernel asks for their neighbour there.
   const asking = open.socket
     .neighbours()
     .find(({ address, device: at }) => address === peer && at !== device.index);
-  if (asking) refuseOther(device, open, peer, 'unicast', asking.device);
+  if (asking) refuseOther(egress, 'unicast', asking.device);
   if (patienceMs === 0) forgetNeighbour(open.socket, device.index, peer);
   else
     throw new NsmError(
@@ -83,9 +85,7 @@ async function tryPeer(
 /** Index of the device that a packet left by; undefined where its neighbour is not known in time. */
 async function departure(
   echo: EchoSocket,
-  { index }: Device,
-  { socket }: OpenPort,
-  peer: string,
+  { device: { index }, open: { socket }, peer }: Egress,
   patienceMs: number,
   signal: AbortSignal,
 ): Promise<number | undefined> {
@@ -106,9 +106,7 @@ async function departure(
 }
 
 function lookUp(
-  { side }: Device,
-  { socket }: OpenPort,
-  peer: string,
+  { device: { side }, open: { socket }, peer }: Egress,
   source: string | undefined,
 ): { readonly type: string; readonly device: number } {
   try {
@@ -122,13 +120,8 @@ function lookUp(
   }
 }
 
-function refuseOther(
-  { side, index, name }: Device,
-  open: OpenPort,
-  peer: string,
-  type: string,
-  by: number,
-): void {
+function refuseOther({ device, open, peer }: Egress, type: string, by: number): void {
+  const { side, index, name } = device;
   if (type === 'unicast' && by === index) return;
   const other = open.socket.link(by);
   if (other?.alias !== undefined && open.port.siblings.includes(other.alias)) return;

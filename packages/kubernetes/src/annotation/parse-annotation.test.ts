@@ -3,7 +3,7 @@ import { interfaceWords } from '@nsm/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Attachment } from './attachment.js';
-import { formatAnnotation } from './format-annotation.js';
+import { formatAnnotation } from './format-annotation.test.support.js';
 import { parseAnnotation } from './parse-annotation.js';
 
 const plain = { type: 'kernel', labels: {}, parameters: {}, mode: 'node' } as const;

@@ -4,7 +4,7 @@ import { NsmError } from '@nsm/api';
 import { waitFor } from '@nsm/testkit';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { TestCluster, TestNode, TestPort } from './cluster.test-support.js';
+import { TestCluster, TestNode, TestPort } from './cluster.test.support.js';
 import { PodAgent } from './pod-agent.js';
 
 const key = 'networkservicemesh.io';

@@ -168,10 +168,9 @@ async function askOver(
       const chain = certificatesFromPem(Buffer.from(status.certificate, 'base64').toString('utf8'));
       const { data = {} } = await kube.get(configMaps, { name: authorityName, namespace });
       const authorities = certificatesFromPem(data['ca.crt'] ?? '');
-      const [own] = chain;
-      if (!own?.checkPrivateKey(key))
+      if (!chain[0].checkPrivateKey(key))
         throw new NsmError('untrusted', `${source} gave a certificate for another key`);
-      return credentialFrom(own, chain, key, authorities, owner, source);
+      return credentialFrom({ chain, key, authorities }, owner, source);
     }
     if (performance.now() > deadline)
       throw new NsmError('unavailable', `${source} does not answer: is nsm kubernetes signer running?`);

@@ -128,7 +128,11 @@ it('gives a manager another one when the mesh was installed anew, as soon as its
   const [key, owner] = [newKey(), { kind: 'manager', name: node } as const];
   const former = Authority.inMemory('nsm');
   const own = former.issue(createPublicKey(key), owner, 86_400_000);
-  const kept = credentialFrom(own, [own, ...former.certificates], key, former.certificates, owner, 'before');
+  const kept = credentialFrom(
+    { chain: [own, ...former.certificates], key, authorities: former.certificates },
+    owner,
+    'before',
+  );
   keep(join(folder, 'cluster-identity'), 'before', kept);
   const as = await asManager('manager');
   let asked = 0;

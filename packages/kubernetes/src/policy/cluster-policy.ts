@@ -1,6 +1,6 @@
 // The policy of a cluster: its NetworkServicePolicy objects, and the services that refer to them, watched.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { NsmError } from '@nsm/api';
+import { NsmError, systemCodeOf } from '@nsm/api';
 import { Informer, KubeClient, type KubeConfig, type KubeLogger } from '@nsm/kube-client';
 import type { PolicyOrigin } from '@nsm/manager';
 import {
@@ -117,7 +117,7 @@ export class ClusterPolicy implements PolicyOrigin {
     try {
       return JSON.parse(readFileSync(this.#file, 'utf8')) as Kept;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (systemCodeOf(error) === 'ENOENT') return undefined;
       throw new NsmError('invalid', `${this.#file} cannot be used: ${(error as Error).message}`, error);
     }
   }

@@ -11,7 +11,7 @@ const decide = (text: string | undefined, subject: string, service: string): str
   return policy.decide({ action: 'request', subject: parseSubject(subject), service, provider }).rule;
 };
 
-it('is none without objects, and one of all of them', () => {
+it('a cluster without policy objects has no policy, and one with them one of all of them', () => {
   expect(composePolicy([], [])).toBeUndefined();
   const text = composePolicy(
     [

@@ -113,7 +113,7 @@ export class WebhookAuthority {
       const certificates = certificatesFromPem(decoded(data[certificateName]));
       const [own] = certificates;
       this.#certificates = certificates;
-      if (!own?.checkPrivateKey(key) || Date.parse(own.validTo) - now < authorityMs / 3) return false;
+      if (!own.checkPrivateKey(key) || Date.parse(own.validTo) - now < authorityMs / 3) return false;
       this.#key = key;
       return true;
     } catch {

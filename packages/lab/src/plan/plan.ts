@@ -1,6 +1,6 @@
 // What a lab file comes to: namespaces, networks, addresses and command lines. Pure; nothing is touched.
 import { isIPv6 } from 'node:net';
-import type { FlagValue, LabFile, Options } from '../file/lab-types.js';
+import type { FlagValue, LabClient, LabEndpoint, LabFile, Options } from '../file/lab-types.js';
 import { type Network, outsideOf, physical, underlayOf } from './plan-networks.js';
 
 export type Role = 'underlay' | 'outside' | 'network' | 'node' | 'pod';
@@ -68,19 +68,67 @@ export interface Plan {
 export function planLab(lab: LabFile, labsFolder: string): Plan {
   const folder = `${labsFolder}/${lab.name}`;
   const namespaceOf = (member: string): string => `nsm-${lab.name}-${member}`;
-  const member = (role: Role) => (name: string) => ({ name, role, namespace: namespaceOf(name) });
-  const runDirOf = (node: string): string => `${folder}/${node}`;
-  const nodeOf = (pod: string): string => lab.pods[pod]?.node ?? '';
-
+  const names: Names = {
+    folder,
+    namespaceOf,
+    runDirOf: (node) => `${folder}/${node}`,
+    nodeOf: (pod) => lab.pods[pod]?.node ?? '',
+  };
   const underlay = underlayOf(lab, namespaceOf);
   const outside = Object.keys(lab.outside).map((name) => outsideOf(lab, name, namespaceOf));
-  const [firstNode = ''] = Object.keys(lab.nodes);
-  const addressOf = (node: string): string =>
-    underlay.plugs.find((plug) => plug.member === node)?.addresses[0]?.split('/')[0] ?? '';
+  const physicals = Object.keys(lab.networks).map((name) => physical(lab, name, namespaceOf));
+  return {
+    name: lab.name,
+    folder,
+    members: membersOf(lab, namespaceOf),
+    networks: [underlay, ...outside, ...physicals],
+    managers: managersOf(lab, names, underlay),
+    endpoints: lab.endpoints.map((endpoint) => endpointPlan(endpoint, names)),
+    clients: lab.clients.map((client) => clientPlan(client, lab.name, names)),
+    throughput: lab.throughput,
+    checks: lab.checks.map(({ from, to }) => ({
+      from,
+      namespace: namespaceOf(from),
+      to,
+      addresses: outside.find(({ name }) => name === to)?.addresses.map((a) => a.split('/')[0] ?? '') ?? [to],
+    })),
+  };
+}
 
-  const managers = Object.entries(lab.nodes).map(([name, node]): ManagerPlan => {
-    const address = hostAndPort(addressOf(name), node.port);
-    const first = hostAndPort(addressOf(firstNode), lab.nodes[firstNode]?.port ?? node.port);
+/** How a lab names things, and where they are. */
+interface Names {
+  /** The lab's. */
+  readonly folder: string;
+  readonly namespaceOf: (member: string) => string;
+  readonly runDirOf: (node: string) => string;
+  readonly nodeOf: (pod: string) => string;
+}
+
+function membersOf(lab: LabFile, namespaceOf: Names['namespaceOf']): Member[] {
+  const member = (role: Role) => (name: string) => ({ name, role, namespace: namespaceOf(name) });
+  return [
+    member('underlay')('underlay'),
+    ...Object.keys(lab.outside).map(member('outside')),
+    ...Object.keys(lab.networks).map(member('network')),
+    ...Object.keys(lab.nodes).map((name) => ({ ...member('node')(name), node: name })),
+    ...Object.entries(lab.pods).map(([name, { node }]) => ({ ...member('pod')(name), node })),
+  ];
+}
+
+/** The first node has the registry, unless the lab file says otherwise. */
+function managersOf(
+  lab: LabFile,
+  { folder, namespaceOf, runDirOf }: Names,
+  underlay: Network,
+): ManagerPlan[] {
+  const placeOf = (node: string, port: number): string => {
+    const plug = underlay.plugs.find(({ member }) => member === node);
+    return hostAndPort(plug?.addresses[0]?.split('/')[0] ?? '', port);
+  };
+  const [firstNode = ''] = Object.keys(lab.nodes);
+  return Object.entries(lab.nodes).map(([name, node]): ManagerPlan => {
+    const address = placeOf(name, node.port);
+    const first = placeOf(firstNode, lab.nodes[firstNode]?.port ?? node.port);
     const registry = node.registry ?? (name === firstNode ? 'embedded:' : `nsm://${first}`);
     const runDir = runDirOf(name);
     return {
@@ -100,73 +148,46 @@ export function planLab(lab: LabFile, labsFolder: string): Plan {
       environment: node.environment,
     };
   });
+}
 
-  const endpoints = lab.endpoints.map((endpoint): EndpointPlan => {
-    const service = endpoint.service ?? endpoint.kind;
-    const provider = endpoint.name ?? endpoint.pod;
-    const node = nodeOf(endpoint.pod);
-    return {
-      name: `${endpoint.pod}.endpoint.${provider}.${service}`,
-      member: endpoint.pod,
-      namespace: namespaceOf(endpoint.pod),
-      service,
-      provider,
-      node,
-      arguments: [
-        ...['endpoint', endpoint.kind, '--service', service, '--name', provider, '--run-dir', runDirOf(node)],
-        ...labelFlags(endpoint.labels),
-        ...flags(endpoint.options),
-      ],
-      environment: endpoint.environment,
-    };
-  });
-
-  const clients = lab.clients.map((client): ClientPlan => {
-    const requestId = client.request_id ?? `${lab.name}-${client.pod}`;
-    const node = nodeOf(client.pod);
-    return {
-      name: `${client.pod}.client.${client.service}.${requestId}`,
-      member: client.pod,
-      namespace: namespaceOf(client.pod),
-      service: client.service,
-      requestId,
-      node,
-      optional: client.optional,
-      arguments: [
-        ...['connect', client.service, '--request-id', requestId, '--run-dir', runDirOf(node)],
-        ...(client.interface === undefined ? [] : [`--interface=${client.interface}`]),
-        ...labelFlags(client.labels),
-        ...flags(client.options),
-      ],
-      environment: client.environment,
-    };
-  });
-
+function endpointPlan(endpoint: LabEndpoint, { namespaceOf, runDirOf, nodeOf }: Names): EndpointPlan {
+  const { pod, kind, service = kind, name: provider = pod } = endpoint;
+  const node = nodeOf(pod);
   return {
-    name: lab.name,
-    folder,
-    members: [
-      member('underlay')('underlay'),
-      ...Object.keys(lab.outside).map(member('outside')),
-      ...Object.keys(lab.networks).map(member('network')),
-      ...Object.keys(lab.nodes).map((name) => ({ ...member('node')(name), node: name })),
-      ...Object.entries(lab.pods).map(([name, { node }]) => ({ ...member('pod')(name), node })),
+    name: `${pod}.endpoint.${provider}.${service}`,
+    member: pod,
+    namespace: namespaceOf(pod),
+    service,
+    provider,
+    node,
+    arguments: [
+      ...['endpoint', kind, '--service', service, '--name', provider, '--run-dir', runDirOf(node)],
+      ...labelFlags(endpoint.labels),
+      ...flags(endpoint.options),
     ],
-    networks: [
-      underlay,
-      ...outside,
-      ...Object.keys(lab.networks).map((name) => physical(lab, name, namespaceOf)),
+    environment: endpoint.environment,
+  };
+}
+
+function clientPlan(client: LabClient, labName: string, names: Names): ClientPlan {
+  const { pod, service, optional } = client;
+  const requestId = client.request_id ?? `${labName}-${pod}`;
+  const node = names.nodeOf(pod);
+  return {
+    name: `${pod}.client.${service}.${requestId}`,
+    member: pod,
+    namespace: names.namespaceOf(pod),
+    service,
+    requestId,
+    node,
+    optional,
+    arguments: [
+      ...['connect', service, '--request-id', requestId, '--run-dir', names.runDirOf(node)],
+      ...(client.interface === undefined ? [] : [`--interface=${client.interface}`]),
+      ...labelFlags(client.labels),
+      ...flags(client.options),
     ],
-    managers,
-    endpoints,
-    clients,
-    throughput: lab.throughput,
-    checks: lab.checks.map(({ from, to }) => ({
-      from,
-      namespace: namespaceOf(from),
-      to,
-      addresses: outside.find(({ name }) => name === to)?.addresses.map((a) => a.split('/')[0] ?? '') ?? [to],
-    })),
+    environment: client.environment,
   };
 }
 

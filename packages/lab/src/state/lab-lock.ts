@@ -2,7 +2,7 @@
 // The kernel lets go of it with the process, however that ends (unix(7)): there is no stale lock.
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { NsmError } from '@nsm/api';
+import { NsmError, systemCodeOf } from '@nsm/api';
 
 const address = (lab: string): string => `\0nsm-lab/${process.getuid?.() ?? 0}/${lab}`;
 
@@ -25,7 +25,7 @@ export class LabLock implements AsyncDisposable {
     try {
       await once(server, 'listening');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      if (systemCodeOf(error) !== 'EADDRINUSE') throw error;
       throw new NsmError(
         'conflict',
         `lab ${lab} is up already, or coming up or going down; \`nsm lab down ${lab}\` removes it`,

@@ -1,5 +1,6 @@
 // Which process a number means: a pid alone may have been given to another since it was written down.
 import { readFileSync, statSync } from 'node:fs';
+import { systemCodeOf } from '@nsm/api';
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -45,7 +46,7 @@ function signal(target: number, name: NodeJS.Signals): void {
   try {
     process.kill(target, name);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    if (systemCodeOf(error) !== 'ESRCH') throw error;
   }
 }
 

@@ -107,7 +107,7 @@ export function inTheWayOf(prefixes: readonly string[], routed: readonly string[
   const concerned = routed
     .map((text) => ({ text, prefix: IpPrefix.of(text) }))
     .filter(({ prefix }) => wanted.some((other) => other.overlaps(prefix)))
-    .toSorted((a, b) => a.prefix.version - b.prefix.version || compare(a.prefix, b.prefix));
+    .toSorted((a, b) => IpPrefix.compare(a.prefix, b.prefix));
   let last: IpPrefix | undefined;
   return concerned.flatMap(({ text, prefix }) => {
     // A default route excludes nothing, and so hides nothing.
@@ -115,12 +115,6 @@ export function inTheWayOf(prefixes: readonly string[], routed: readonly string[
     if (prefix.length > 1) last = prefix;
     return [text];
   });
-}
-
-/** The lowest first, and of those the largest. */
-function compare(a: IpPrefix, b: IpPrefix): number {
-  if (a.first !== b.first) return a.first < b.first ? -1 : 1;
-  return a.length - b.length;
 }
 
 /** Prefixes parsed before: pods of one node have the same routes, and are asked for them again and again. */

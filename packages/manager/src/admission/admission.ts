@@ -71,7 +71,7 @@ export function admitConnectionRequest(request: connect.ConnectionRequest): void
   }
 }
 
-/** Writes its addresses in one way. @throws NsmError `invalid` */
+/** Also writes the request's addresses in canonical form. @throws NsmError `invalid` */
 export function admitProxyRequest(request: proxy.ProxyConnectionRequest): void {
   admitRequestId(request.requestId);
   admitName('network_service_name', request.networkServiceName);
@@ -128,7 +128,7 @@ function knownOf<T extends { readonly type: number }>(
   return known.length > 0 ? known : list;
 }
 
-/** Writes its prefixes in one way. @throws NsmError `invalid` */
+/** Also writes the endpoint's prefixes in canonical form. @throws NsmError `invalid` */
 export function admitEndpoint(endpoint: NetworkServiceEndpoint, managerName: string): void {
   admitName('network_service_name', endpoint.networkServiceName);
   admitName('nse_provider_name', endpoint.nseProviderName);

@@ -54,7 +54,7 @@ export function admitDomains(field: string, domains: readonly string[]): void {
 }
 
 /** What is agreed on of what fits through and the smallest that is wished for; 0 wishes nothing. @throws NsmError `invalid` */
-export function mtuOf(
+export function agreedMtuOf(
   wishes: Readonly<Record<string, number>>,
   fits: Mtu,
   addresses: readonly IpPrefix[],

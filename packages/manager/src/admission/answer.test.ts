@@ -6,7 +6,14 @@ import { thorough } from '@nsm/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Mtu } from '../choice/mtu.js';
-import { type Answer, type Answerer, judgeAnswer, leavesAddresses, type Reply, type Side } from './answer.js';
+import {
+  type Answer,
+  type Answerer,
+  type GivenSide,
+  judgeAnswer,
+  leavesAddresses,
+  type Reply,
+} from './answer.js';
 import { type RandomReply, randomMtu, randomReply, respellReply } from './answer.test.arbitrary.js';
 
 const numRuns = thorough ? 5000 : 800;
@@ -377,7 +384,7 @@ function reaches(own: readonly IpPrefix[], routes: readonly string[], peer: IpPr
 }
 
 /** Written in one way, nothing twice, every route possible and to somewhere else than the own network. */
-function canonical({ addresses, peers, routes }: Side): void {
+function canonical({ addresses, peers, routes }: GivenSide): void {
   expect(addresses.map((text) => String(IpPrefix.of(text)))).toEqual(addresses);
   expect(peers.map((text) => IpPrefix.ofAddress(text).address)).toEqual(peers);
   expect(routes.map((text) => String(IpPrefix.of(text).network))).toEqual(routes);

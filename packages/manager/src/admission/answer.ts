@@ -13,7 +13,7 @@ import {
   refuseWithin,
   withPeers,
 } from './answer-addresses.js';
-import { admitDomains, mtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
+import { admitDomains, agreedMtuOf, uniqueAddresses, uniqueHosts, wrong } from './answer-fields.js';
 
 /** Who answered: another manager speaks of the client's side alone, since the endpoint's is its own affair. */
 export interface Answerer {
@@ -34,7 +34,7 @@ export interface Terms {
 }
 
 /** One side of a connection; everything is written as the kernel writes it, and nothing is there twice. */
-export interface Side {
+export interface GivenSide {
   /** With prefix length. */
   readonly addresses: readonly string[];
   /** Addresses of the other side, without prefix length, each of which is reached by a network of `addresses` or by one of `routes`. */
@@ -44,8 +44,8 @@ export interface Side {
 }
 
 export interface Answer {
-  readonly client: Side;
-  readonly endpoint: Side;
+  readonly client: GivenSide;
+  readonly endpoint: GivenSide;
   readonly mtu: number;
   readonly dnsServers: readonly string[];
   /** Corrections of the answer, for the log. */
@@ -103,7 +103,11 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
       both.endpoint.some(({ version }) => version === peer.version) &&
       !both.endpoint.some((own) => own.length === own.bits - 1 && own.contains(peer)),
   );
-  const side = (field: string, said: ConnectionParameters | undefined, ways: Omit<Ways, 'field'>): Side => ({
+  const side = (
+    field: string,
+    said: ConnectionParameters | undefined,
+    ways: Omit<Ways, 'field'>,
+  ): GivenSide => ({
     addresses: ways.own.map(String),
     peers: ways.peers.map(({ address }) => address),
     routes: routesOf({ field: `${field}.route`, ...ways }, said?.route ?? [], notes),
@@ -119,19 +123,26 @@ function judge(kind: Answerer['kind'], { client, endpoint }: Reply, { pairs, mtu
       peers: both.client,
       hosts: endpointHosts,
     }),
-    mtu: mtuOf(wishes, mtu, both.client),
+    mtu: agreedMtuOf(wishes, mtu, both.client),
     dnsServers: dnsServers.map(({ address }) => address),
     notes,
   };
 }
 
-/** The addresses of both sides, completed; `peers` are those that the client reaches. */
+interface Addresses {
+  readonly client: IpPrefix[];
+  readonly endpoint: IpPrefix[];
+  /** Those that the client reaches. */
+  readonly peers: IpPrefix[];
+}
+
+/** The addresses of both sides, completed. */
 function addressesOfBoth(
   kind: Answerer['kind'],
   { client, endpoint }: Reply,
   pairs: readonly AddressPair[],
   fields: Fields,
-): { readonly client: IpPrefix[]; readonly endpoint: IpPrefix[]; readonly peers: IpPrefix[] } {
+): Addresses {
   const left = leavesAddresses({ client, endpoint });
   const told = uniqueHosts(`${fields.client}.peer_addresses`, client?.peerAddresses ?? []);
   const given = {
@@ -142,7 +153,7 @@ function addressesOfBoth(
       ? pairs.map((pair) => IpPrefix.of(pair.endpoint))
       : uniqueAddresses(`${fields.endpoint}.addresses`, addressesOf(endpoint)),
   };
-  const both = { client: [] as IpPrefix[], endpoint: [] as IpPrefix[], peers: [] as IpPrefix[] };
+  const both: Addresses = { client: [], endpoint: [], peers: [] };
   for (const version of versionsOf([...given.client, ...given.endpoint, ...told])) {
     const of = (list: readonly IpPrefix[]): IpPrefix[] => list.filter((one) => one.version === version);
     const sides = { client: of(given.client), endpoint: of(given.endpoint), told: of(told) };

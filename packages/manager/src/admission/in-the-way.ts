@@ -5,10 +5,10 @@ import { IpPrefix } from '@nsm/netlink';
 import { isEndpointInterfaceName } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import { type AcceptedRoutes, accepts } from './accepted-routes.js';
-import type { Side } from './answer.js';
+import type { GivenSide } from './answer.js';
 
-/** An address that nothing which is given may lead away, and what is there. */
-export interface Kept {
+/** An address that no route given by an endpoint may lead away, and what has the address. */
+export interface KeptAddress {
   readonly address: string;
   readonly what: string;
 }
@@ -30,7 +30,7 @@ const metadataServices: readonly string[] = [
 ];
 
 /** The nodes of the mesh, and what serves the names and keys of this machine. @param nodes addresses. */
-export function keptWays(nodes: readonly string[]): Kept[] {
+export function keptWays(nodes: readonly string[]): KeptAddress[] {
   return [
     ...nodes.map((address) => ({ address, what: 'a node of the mesh' })),
     ...metadataServices.map((address) => ({ address, what: "the machine's metadata service" })),
@@ -41,12 +41,12 @@ export function keptWays(nodes: readonly string[]): Kept[] {
 export interface Placing {
   readonly side: 'client' | 'endpoint';
   /** Its addresses, the peers that get a route of their own, and routes that others than the pod's owner want. */
-  readonly given: Side;
+  readonly given: GivenSide;
   readonly networks: readonly Pick<fw.Network, 'prefix' | 'interface' | 'id' | 'routed'>[];
   /** Connections whose interfaces may have the same addresses: the replaced connection, and those to the same endpoint. */
   readonly shared: readonly string[];
   /** Addresses that the pod must reach as it did before. */
-  readonly kept: readonly Kept[];
+  readonly kept: readonly KeptAddress[];
   /** What the client takes although its packets go elsewhere now. */
   readonly accepted: AcceptedRoutes;
 }

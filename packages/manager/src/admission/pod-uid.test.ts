@@ -12,7 +12,7 @@ const pods = {
   podIn: (inode: number) => (inode === 42 ? { uid: mine, facts } : undefined),
 };
 
-it('lets a pod use its own UID, with a number too, and what is no UID of a pod of this node', () => {
+it('a pod may use its own UID, with a number too, and what is no UID of a pod of this node', () => {
   for (const id of [
     mine,
     mine.toUpperCase(),
@@ -23,7 +23,7 @@ it('lets a pod use its own UID, with a number too, and what is no UID of a pod o
     expect(() => admitPodUid(id, 42, pods)).not.toThrow();
 });
 
-it('lets nobody else use it: no other pod, and no namespace that is no pod', () => {
+it('no other pod may use it, and no namespace that is no pod', () => {
   for (const [id, inode] of [
     [other, 42],
     [other.toUpperCase(), 42],
@@ -35,6 +35,6 @@ it('lets nobody else use it: no other pod, and no namespace that is no pod', () 
     );
 });
 
-it('knows of no UIDs without Kubernetes', () => {
+it('without Kubernetes every request_id may be used', () => {
   expect(() => admitPodUid(other, 42, undefined)).not.toThrow();
 });

@@ -22,7 +22,7 @@ const words: Readonly<Record<Counted, string>> = {
 };
 
 /** How much a client asks for, and by which limit that is judged. */
-export interface Wanted {
+export interface Demand {
   /** Default: 1. */
   readonly more?: number;
   /** In place of the manager's own limit, where the rule of the policy that allows it has one. */
@@ -68,7 +68,7 @@ export class Shares {
    * @param had what the pod and the user have already, of what is counted elsewhere.
    * @throws NsmError `overload` when that is more than they may have
    */
-  require(what: Counted, holder: Holder, had: Had, { more = 1, ruled }: Wanted = {}): void {
+  require(what: Counted, holder: Holder, had: Had, { more = 1, ruled }: Demand = {}): void {
     const record = this.#records.get(what) ?? { most: { pod: 0, user: 0 }, refused: 0 };
     this.#records.set(what, record);
     record.most = {
@@ -89,7 +89,7 @@ export class Shares {
   }
 
   /** What `require` would refuse with; nothing is counted. */
-  refusalOf(what: Counted, holder: Holder, had: Had, { more = 1, ruled }: Wanted = {}): NsmError | undefined {
+  refusalOf(what: Counted, holder: Holder, had: Had, { more = 1, ruled }: Demand = {}): NsmError | undefined {
     if (this.#components.exempts(holder)) return undefined;
     const ofPolicy = ruled ?? this.#components.ruledFor(what, holder);
     const limit = ofPolicy?.limit ?? this.#limits[what];
@@ -119,7 +119,7 @@ export class Shares {
   }
 
   /** Takes what is asked for until what is returned is called; called again, that does nothing. @throws NsmError `overload` */
-  take(what: Counted, holder: Holder, wanted: Wanted = {}): () => void {
+  take(what: Counted, holder: Holder, wanted: Demand = {}): () => void {
     this.require(what, holder, this.heldOf(what, holder), wanted);
     return this.hold(what, holder, wanted.more);
   }

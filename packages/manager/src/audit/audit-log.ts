@@ -2,7 +2,7 @@
 // written is counted and told.
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
-import { NsmError, within } from '@nsm/api';
+import { NsmError, systemCodeOf, within } from '@nsm/api';
 import type { Logger } from 'pino';
 
 /** Bytes of lines that may wait. */
@@ -55,7 +55,7 @@ export class AuditLog {
       await this.#open();
     } catch (error) {
       // Of a pipe nobody reads yet.
-      if ((error as NodeJS.ErrnoException).code === 'ENXIO') return;
+      if (systemCodeOf(error) === 'ENXIO') return;
       throw new NsmError(
         'invalid',
         `--audit-log ${this.path} cannot be opened: ${(error as Error).message}`,
@@ -115,7 +115,7 @@ export class AuditLog {
     } catch (error) {
       this.#waiting -= written;
       this.#lines.unshift(bytes.subarray(written));
-      await this.#broken(error as NodeJS.ErrnoException);
+      await this.#broken(error);
     }
   }
 
@@ -128,8 +128,8 @@ export class AuditLog {
     this.write({ time: new Date().toISOString(), event: 'audit', outcome: 'lost', what: { lines: lost } });
   }
 
-  async #broken(error: NodeJS.ErrnoException): Promise<void> {
-    const full = error.code === 'EAGAIN';
+  async #broken(error: unknown): Promise<void> {
+    const full = systemCodeOf(error) === 'EAGAIN';
     if (!full) {
       if (!this.#failed)
         this.#logger.warn({ auditLog: this.path, err: error }, 'the audit log cannot be written');
@@ -171,8 +171,8 @@ export class AuditLog {
     this.#file = undefined;
     for (let number = formerFiles; number > 0; number--) {
       const from = number === 1 ? this.path : `${this.path}.${number - 1}`;
-      await rename(from, `${this.path}.${number}`).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
+      await rename(from, `${this.path}.${number}`).catch((error: unknown) => {
+        if (systemCodeOf(error) !== 'ENOENT') throw error;
       });
     }
   }

@@ -13,11 +13,11 @@ export interface Decided {
 export type Who = Readonly<Record<string, unknown>>;
 
 /**
- * Refusals of one asker that are told, each in its line. Of further ones only their number is: a flood of them would turn over the
- * files in which the lines of all others are.
+ * Refusals of one asker that have a line each. Of further refusals only the number is told: a flood of them would turn over the files
+ * with the lines of all other askers.
  */
 const refusalsTold = { atOnce: 256, perSecond: 16 };
-/** Milliseconds after which the number of those that were not told is. */
+/** Milliseconds after which one line tells the number of refusals without a line. */
 const sumEveryMs = 10_000;
 
 export interface AuditEvent {

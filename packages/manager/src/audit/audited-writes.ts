@@ -18,7 +18,7 @@ const writes: readonly Write[] = [
 ];
 
 /** The same service; each write by another manager is a line. A lease that is only renewed is none. */
-export function audited(audit: Audit, service: Registry): Registry {
+export function auditedWrites(audit: Audit, service: Registry): Registry {
   if (!audit.isOn) return service;
   const renewed = new Map<string, string>();
   return heardCalls(service, (name, request, context, error) => {

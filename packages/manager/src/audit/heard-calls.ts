@@ -1,4 +1,4 @@
-// A service of whose calls somebody hears how each of them ended.
+// Wraps a service so that a listener hears how each call ended.
 import { type CallContext, NsmError } from '@nsm/api';
 
 type Method = (request: object, context: CallContext) => Promise<object> | AsyncIterable<object>;

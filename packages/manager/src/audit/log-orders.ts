@@ -1,4 +1,4 @@
-// A line of the log for what came of an order that no other line tells: a request that was refused, and a heal that succeeded.
+// Log lines for ends of orders that no other line tells of: a refused request, and a successful heal.
 import type { LogThrottle } from '@nsm/api';
 import type { Courses } from '@nsm/observe';
 import type { Logger } from 'pino';

@@ -7,7 +7,7 @@ import { Abilities } from './abilities.js';
 const { KERNEL_INTERFACE, HW_INTERFACE } = InterfaceType;
 const { VXLAN, GRE } = TunnelType;
 
-it('is learnt anew from a forwarder that is another one, and told where it differs', async () => {
+it('abilities are learnt anew from another forwarder, and told where they differ', async () => {
   let capabilities: MessageInitShape<typeof fw.CapabilitiesSchema> = {
     interfaces: [{ type: KERNEL_INTERFACE }, { type: HW_INTERFACE, missing: 'no pool', pools: [] }],
     tunnels: [

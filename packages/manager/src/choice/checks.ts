@@ -11,7 +11,7 @@ export interface Wanted {
   readonly interfaces: readonly Interface[];
   /** The client; absent: only what the policy says of the endpoints counts. */
   readonly client?: Subject | undefined;
-  /** Its client was connected to an endpoint of root: no other user's takes that place. Without a policy. */
+  /** The client was connected to an endpoint of root: without a policy no other user's endpoint takes that place. */
   readonly needsTrust?: boolean | undefined;
 }
 

@@ -23,7 +23,7 @@ it.each([
   expect(aggregate(prefixes)).toEqual(expected);
 });
 
-it('holds the same addresses, and no two of them are halves or within one another', () => {
+it('an aggregate holds the same addresses, and no two of its prefixes are halves or within one another', () => {
   const prefix = fc
     .tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 24, max: 32 }))
     .map(([last, length]) => `10.0.0.${last}/${length}`);

@@ -3,9 +3,7 @@ import { IpPrefix } from '@nsm/netlink';
 
 /** @returns them without host bits, IPv4 before IPv6, the lowest first. @throws DecodeError for what is no prefix */
 export function aggregate(prefixes: readonly string[]): string[] {
-  const sorted = prefixes
-    .map((text) => IpPrefix.of(text).network)
-    .toSorted((a, b) => a.version - b.version || compare(a.first, b.first) || a.length - b.length);
+  const sorted = prefixes.map((text) => IpPrefix.of(text).network).toSorted(IpPrefix.compare);
   const whole: IpPrefix[] = [];
   for (const prefix of sorted) {
     if (whole.at(-1)?.contains(prefix)) continue;
@@ -24,9 +22,4 @@ function areHalves(lower: IpPrefix, upper: IpPrefix): boolean {
   if (lower.version !== upper.version || lower.length !== upper.length || lower.length === 0) return false;
   const both = new IpPrefix(lower.version, lower.first, lower.length - 1);
   return both.first === lower.first && both.last === upper.last;
-}
-
-function compare(a: bigint, b: bigint): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

@@ -8,10 +8,10 @@ import type { ActsComponents, Work } from './components.js';
 import type { Step } from './decide.js';
 import { type Facts, forgetHalf, noteLoss } from './facts.js';
 import type { ConnectOrder, Order } from './orders.js';
-import { policy } from './policy.js';
 import { awaitPackets, detach, evade, heal, move, reconnectNow } from './reconnecting.js';
 import { promote, replace, replacedByAnother } from './replacement.js';
 import type { Service } from './serve.js';
+import { timing } from './timing.js';
 
 /** The connections of a key, and the facts of the one that an order is about. */
 export interface Present {
@@ -71,22 +71,22 @@ export class ConnectionActs {
   }
 
   async serve(
-    { serve }: Service,
+    service: Service,
     order: Order,
     { connection, all, facts }: Present,
     work: Work,
   ): Promise<Connection | undefined> {
     const components = this.#components;
-    if (serve === 'done') return connection;
+    if (service === 'done') return connection;
     if (order.kind === 'close') return await closeAll(components, all, order, work.course);
     if (order.kind === 'move') {
-      if (serve === 'lose') noteLoss(facts, 'move', order.reason);
+      if (service === 'lose') noteLoss(facts, 'move', order.reason);
       else if (connection)
-        await move(components, connection, { ...order, lingerMs: policy.lingerMs, tell: 'peer' }, work);
+        await move(components, connection, { ...order, lingerMs: timing.lingerMs, tell: 'peer' }, work);
       return connection;
     }
-    if (serve === 'make' || !connection) return await order.make(work.signal);
-    switch (serve) {
+    if (service === 'make' || !connection) return await order.make(work.signal);
+    switch (service) {
       case 'confirm':
         return await this.#confirm(connection, order, facts, work);
       case 'reconnect':

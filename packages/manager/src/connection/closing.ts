@@ -7,7 +7,7 @@ import { notifyEndpoint, notifyPeerManager } from '../peers/close-notifications.
 import { type Connection, clientKeyOf, isClosed, type Tell } from '../state/connection.js';
 import type { ActsComponents } from './components.js';
 import type { CloseOrder } from './orders.js';
-import { policy } from './policy.js';
+import { timing } from './timing.js';
 
 /** Records that the connection is meant to be closed from now on. */
 export function end(
@@ -86,7 +86,7 @@ export async function tellOthers(
   tell: Tell,
   course: Course,
 ): Promise<void> {
-  const { hearWithinMs } = policy;
+  const { hearWithinMs } = timing;
   const { role, peer } = connection;
   const telling =
     tell === 'nobody' || !peer

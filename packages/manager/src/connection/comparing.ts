@@ -6,7 +6,7 @@ import { type Connection, withCause } from '../state/connection.js';
 import type { ActsComponents } from './components.js';
 import { type Facts, noteLoss } from './facts.js';
 import type { Contested } from './mend-pace.js';
-import { policy } from './policy.js';
+import { timing } from './timing.js';
 
 /** Stands for the whole interface where mending failed, among the differences. */
 const notMendable = 'its interface, which could not be mended';
@@ -54,8 +54,8 @@ export async function mend(components: ActsComponents, connection: Connection, f
     // An interface made anew would be undone all the same.
     if (contested.length > 0 && !contested.includes(notMendable)) return;
     const patience = facts.pace.undoneBeside(notMendable)
-      ? policy.undoneMendsUntilLost
-      : policy.mendsUntilLost;
+      ? timing.undoneMendsUntilLost
+      : timing.mendsUntilLost;
     if (facts.pace.times(notMendable) < patience) {
       facts.compare ??= { reason, answerWithinMs };
       return;
@@ -76,7 +76,7 @@ export async function verify(
   const waiting = phase.kind === 'WAITING';
   delete facts.heard;
   try {
-    const answerWithinMs = waiting ? policy.answerWithinMs : crossConnect.answerWithinMs;
+    const answerWithinMs = waiting ? timing.answerWithinMs : crossConnect.answerWithinMs;
     const found = await course.step('see whether packets go through it', () =>
       compare(components, connection, facts, answerWithinMs),
     );

@@ -44,7 +44,7 @@ export interface ActsComponents {
   readonly requestTimeoutMs: number;
 }
 
-/** Under what a step is taken, or an order served. */
+/** What goes with a step or an order while it is worked on. */
 export interface Work {
   /** Aborts when the work is pointless: its connection is to be closed, or the manager stops. */
   readonly signal: AbortSignal;

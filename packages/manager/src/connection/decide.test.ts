@@ -275,20 +275,20 @@ describe('serve', () => {
       connection('UP', half),
       'close-and-make',
     ],
-  ] as const)('%s', (_, given, newest, service) => expect(serve(given, newest)).toEqual({ serve: service }));
+  ] as const)('%s', (_, given, newest, service) => expect(serve(given, newest)).toBe(service));
 
   it('closes what there is, once', () => {
     const close = { kind: 'close', reason: 'closed', tell: 'peer' } as const;
-    expect(serve(close, connection('UP'))).toEqual({ serve: 'close' });
-    expect(serve(close, connection('REMOVED', { intent: closed }))).toEqual({ serve: 'done' });
-    expect(serve(close, undefined)).toEqual({ serve: 'done' });
+    expect(serve(close, connection('UP'))).toBe('close');
+    expect(serve(close, connection('REMOVED', { intent: closed }))).toBe('done');
+    expect(serve(close, undefined)).toBe('done');
   });
 
   it('moves what can be there twice, and loses the rest', () => {
     const move = { kind: 'move', id: 'node:1-a', reason: 'it leaves', avoid: () => true } as const;
-    expect(serve(move, connection('UP'))).toEqual({ serve: 'move' });
-    expect(serve(move, connection('UP', {}, InterfaceType.VHOST_INTERFACE))).toEqual({ serve: 'lose' });
-    expect(serve({ ...move, id: 'moved already' }, connection('UP'))).toEqual({ serve: 'done' });
-    expect(serve(move, connection('UP', half))).toEqual({ serve: 'done' });
+    expect(serve(move, connection('UP'))).toBe('move');
+    expect(serve(move, connection('UP', {}, InterfaceType.VHOST_INTERFACE))).toBe('lose');
+    expect(serve({ ...move, id: 'moved already' }, connection('UP'))).toBe('done');
+    expect(serve(move, connection('UP', half))).toBe('done');
   });
 });

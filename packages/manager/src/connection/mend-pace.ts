@@ -71,7 +71,7 @@ export class MendPace {
     return this.#counts.get(what) ?? 0;
   }
 
-  /** Something else than a difference was found, and mended: somebody changes the connection, so that a mend may fail half-way, too. */
+  /** Other differences than this one were found, and mended: something changes the connection, so that a mend may fail half-way, too. */
   undoneBeside(what: string): boolean {
     return [...this.#counts.keys()].some((other) => other !== what);
   }

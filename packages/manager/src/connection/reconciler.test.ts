@@ -14,8 +14,8 @@ import { ConnectionActs } from './acts.js';
 import type { ActsComponents } from './components.js';
 import { noteLoss } from './facts.js';
 import type { ConnectOrder } from './orders.js';
-import { policy } from './policy.js';
 import { Reconciler } from './reconciler.js';
+import { timing } from './timing.js';
 
 /** What others take for an answer. */
 function aWhile(): Promise<void> {
@@ -98,7 +98,7 @@ class TestNode {
     const acts = new ConnectionActs(this.#components());
     const watched: Pick<ConnectionActs, 'take' | 'serve'> = {
       take: (step, ...rest) => this.#alone(step.do, () => acts.take(step, ...rest)),
-      serve: (service, ...rest) => this.#alone(service.serve, () => acts.serve(service, ...rest)),
+      serve: (service, ...rest) => this.#alone(service, () => acts.serve(service, ...rest)),
     };
     const logger = { warn: () => undefined, error: () => undefined };
     const courses = new Courses(() => this.clock.now());
@@ -314,7 +314,7 @@ describe('the life of a connection', () => {
     expect(tries).toBeGreaterThan(6);
     expect(tries).toBeLessThan(14);
     node.endpoints = 1;
-    await node.clock.pass(policy.reconnect.longestMs);
+    await node.clock.pass(timing.reconnect.longestMs);
     expect(node.states).toEqual(['UP']);
   });
 
@@ -340,7 +340,7 @@ describe('the life of a connection', () => {
       expect.arrayContaining(['remove the interface', 'tell the other manager', 'look up the client']),
     );
     node.endpoints = 1;
-    await node.clock.pass(policy.reconnect.longestMs);
+    await node.clock.pass(timing.reconnect.longestMs);
     expect(node.ended).toEqual(['connect well', 'heal endpoint well']);
     expect(heal?.durationMs).toBeGreaterThan(5000);
     node.silent(false);
@@ -387,7 +387,7 @@ describe('the life of a connection', () => {
     expect(node.states).toEqual(['CLOSING']);
     expect(node.programmed.size).toBe(0);
     node.peerSilent = false;
-    await node.clock.pass(policy.tell.longestMs);
+    await node.clock.pass(timing.tell.longestMs);
     expect([node.table.size, node.told]).toEqual([0, ['closed by the client']]);
   });
 

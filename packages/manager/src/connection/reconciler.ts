@@ -12,8 +12,8 @@ import { decide, type Step } from './decide.js';
 import { type Facts, noFacts } from './facts.js';
 import type { MendPauses } from './mend-pace.js';
 import type { CloseOrder, Order } from './orders.js';
-import { pauseAfter, policy } from './policy.js';
 import { serve } from './serve.js';
+import { pauseAfter, timing } from './timing.js';
 
 export interface ReconcilerComponents {
   readonly table: Pick<ConnectionTable, 'byId' | 'byKey' | 'ofKey' | 'histories'>;
@@ -252,7 +252,7 @@ export class Reconciler {
     const { acts, stopping } = this.#components;
     let signal = stopping;
     course.waited('wait for earlier orders', handedInMs);
-    // What is made is noted by whoever makes it; and what is there already has the course by which it came to be.
+    // A connection that is made gets its course in `declareUp`; a connection that stands keeps the course that made it.
     if (connection && order.kind !== 'connect')
       this.#components.table.histories.noteCourse(connection.id, course);
     if (order.kind === 'connect') {
@@ -278,6 +278,6 @@ export class Reconciler {
 }
 
 function backOffOf(step: Step) {
-  if (step.do === 'reconnect') return policy.reconnect;
-  return step.do === 'tell' ? policy.tell : policy.retry;
+  if (step.do === 'reconnect') return timing.reconnect;
+  return step.do === 'tell' ? timing.tell : timing.retry;
 }

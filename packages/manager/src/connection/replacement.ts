@@ -3,7 +3,7 @@
 import type { Course } from '@nsm/observe';
 import { nameToBe } from '../request/attempt.js';
 import { type PortInit, portOf } from '../request/port.js';
-import { kept } from '../request/programming.js';
+import { asRecorded } from '../request/programming.js';
 import { type Connection, isClosed, type Tell } from '../state/connection.js';
 import { end, remove } from './closing.js';
 import type { ActsComponents, Work } from './components.js';
@@ -86,7 +86,7 @@ async function settle(
     { ...rest, clientParameters: { ...clientParameters, interfaceName } },
     { formerName: clientParameters.interfaceName },
   );
-  const applied = kept(await course.step('name the interface', () => forwarder.apply(crossConnect)));
+  const applied = asRecorded(await course.step('name the interface', () => forwarder.apply(crossConnect)));
   const done: Connection = {
     ...settled,
     crossConnect: {

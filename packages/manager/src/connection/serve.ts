@@ -6,41 +6,36 @@ import type { Order } from './orders.js';
 
 export type Service =
   /** There is nothing to do, or nothing to do it with. */
-  | { readonly serve: 'done' }
-  | { readonly serve: 'make' }
+  | 'done'
+  | 'make'
   /** The connection is compared with the kernel, and made anew where the kernel differs for good. */
-  | { readonly serve: 'confirm' }
-  | { readonly serve: 'reconnect' }
+  | 'confirm'
+  | 'reconnect'
   /** A second connection is made beside the present one, and replaces it. */
-  | { readonly serve: 'replace' }
-  | { readonly serve: 'close' }
+  | 'replace'
+  | 'close'
   /** The connection is closed without a word to the manager that asks, and made again. */
-  | { readonly serve: 'close-and-make' }
+  | 'close-and-make'
   /** A connection to another endpoint replaces the present one. */
-  | { readonly serve: 'move' }
+  | 'move'
   /** A connection of which two cannot stand side by side is made anew at another endpoint. */
-  | { readonly serve: 'lose' };
+  | 'lose';
 
 export function serve(order: Order, present: Connection | undefined): Service {
   switch (order.kind) {
     case 'close':
-      return !present || present.phase.kind === 'REMOVED' ? { serve: 'done' } : { serve: 'close' };
+      return !present || present.phase.kind === 'REMOVED' ? 'done' : 'close';
     case 'move':
-      if (
-        !present ||
-        present.id !== order.id ||
-        present.role === 'ENDPOINT' ||
-        present.intent.kind === 'closed'
-      )
-        return { serve: 'done' };
-      return canMove(present) ? { serve: 'move' } : { serve: 'lose' };
+      if (!present || present.id !== order.id || present.role === 'ENDPOINT' || isClosed(present))
+        return 'done';
+      return canMove(present) ? 'move' : 'lose';
     case 'connect': {
-      if (!present || isClosed(present)) return { serve: 'make' };
+      if (!present || isClosed(present)) return 'make';
       const same = present.fingerprint === order.fingerprint;
-      if (same && isUp(present)) return { serve: 'confirm' };
+      if (same && isUp(present)) return 'confirm';
       // The client's manager knows best: what it asked for before, it no longer has.
-      if (present.role === 'ENDPOINT') return { serve: 'close-and-make' };
-      return same ? { serve: 'reconnect' } : { serve: 'replace' };
+      if (present.role === 'ENDPOINT') return 'close-and-make';
+      return same ? 'reconnect' : 'replace';
     }
   }
 }

@@ -50,7 +50,7 @@ const reasons = (labels: Record<string, string> | undefined): string[] =>
     })
     .map(({ endpoint, reason }) => `${endpoint.nseProviderName}: ${reason}`);
 
-it('asks for the labels of the service, unless a client asks for others', () => {
+it('a choice asks for the labels of the service, unless the client asks for others', () => {
   expect(reasons(undefined)).toContain('canary: label version=stable (has canary) does not match');
   expect(reasons({ version: 'canary' })).toContain(
     'stable: label version=canary (has stable) does not match',

@@ -9,7 +9,7 @@ import { isSameNamespace } from '../state/namespace-identity.js';
 import type { Advertised } from './admit-advertisement.js';
 import type { LocalEndpoint, LocalEndpoints } from './local-endpoints.js';
 
-export interface SharesComponents {
+interface EndpointSharesComponents {
   readonly endpoints: LocalEndpoints;
   readonly shares: Pick<Shares, 'require'>;
 }
@@ -17,7 +17,7 @@ export interface SharesComponents {
 type Counts = Readonly<Record<'endpoints' | 'endpointBytes' | 'endpointSockets', number>>;
 
 /** @throws NsmError `overload` when these are more endpoints than a pod of theirs, or its user, may have. */
-export function requireShares(components: SharesComponents, advertised: readonly Advertised[]): void {
+export function requireShares(components: EndpointSharesComponents, advertised: readonly Advertised[]): void {
   const wanted = new Set(advertised.map(({ key }) => key));
   const had = [...components.endpoints].filter(([key]) => !wanted.has(key)).map(([, present]) => present);
   // Those of one pod and user are one, however many sockets and processes they have.
@@ -29,7 +29,7 @@ export function requireShares(components: SharesComponents, advertised: readonly
 }
 
 function requireShare(
-  { shares }: SharesComponents,
+  { shares }: EndpointSharesComponents,
   holder: PeerCredentials,
   present: readonly LocalEndpoint[],
   advertised: readonly Advertised[],

@@ -3,7 +3,7 @@ import { waitFor } from '@nsm/testkit';
 import { expect, it } from 'vitest';
 import { EndpointSockets } from './endpoint-sockets.js';
 
-it('takes nothing more on for a process that has died', async () => {
+it('no endpoint is taken on for a process that has died', async () => {
   const listener = { pid: process.pid, uid: 0, gid: 0 };
   const dead: string[] = [];
   const sockets = new EndpointSockets((_socket, keys) => dead.push(...keys));

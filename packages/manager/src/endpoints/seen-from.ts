@@ -1,4 +1,4 @@
-// A path as another process means it: of its own root.
+// A path of another process, which may have another root directory, as a path of this process.
 import { readlinkSync } from 'node:fs';
 import type { PeerCredentials } from '@nsm/api';
 

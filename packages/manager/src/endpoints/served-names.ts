@@ -1,4 +1,4 @@
-// What an endpoint knows a client's request by. Clients choose their request_ids, each in its own network namespace: two of them may
+// The request_id by which an endpoint knows a client's request. Clients choose their request_ids, each in its own network namespace: two of them may
 // choose the same, and the endpoint is to take neither for the other.
 import { type Connection, clientKeyOf, type ServedFor, servedAsOf } from '../state/connection.js';
 import type { ConnectionTable } from '../state/connection-table.js';

@@ -1,4 +1,4 @@
-// What explaining uses: all that a request uses, and who knows the pods and the policy.
+// What explaining uses: all that a request uses, and what knows pods and policy.
 import type { MachineCredentials } from '@nsm/pki';
 import type { Registry } from '@nsm/registry';
 import type { NodePods } from '../node-pods.js';

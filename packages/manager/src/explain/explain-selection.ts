@@ -10,7 +10,7 @@ import type { Planned } from '../request/plan-connection.js';
 import type { ExplainComponents } from './components.js';
 import { explainCandidate, type Question, type Told } from './explain-candidate.js';
 import { refusalInit } from './list-refusals.js';
-import { problemOf, problemsHere, problemsOf } from './problems.js';
+import { problemsHere, problemsOf, refusing } from './problems.js';
 import { type Asker, whoAsks } from './who-asks.js';
 
 type Reply = MessageInitShape<typeof admin.ExplainSelectionReplySchema>;
@@ -31,7 +31,7 @@ export async function explainSelection(
   try {
     if (from !== '') asker = await whoAsks(components, from, subject);
   } catch (thrown) {
-    problems.push(problemOf(NsmError.from(thrown)));
+    problems.push(refusing(NsmError.from(thrown)));
   }
   const refused = asker && lastRefused ? components.refusals.of(asker.namespace, service) : undefined;
   if (asker && refused && !subject)

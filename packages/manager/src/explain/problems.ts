@@ -1,6 +1,6 @@
 // What stands in the way of a request beside the choice of an endpoint, as far as looking tells.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { type admin, NsmError, traitsOf } from '@nsm/api';
+import { type admin, NsmError, type NsmErrorKind, traitsOf } from '@nsm/api';
 import { ageText } from '@nsm/views/texts';
 import type { Wanted } from '../choice/checks.js';
 import { detailOf, isUp, namespaceOfOwner, stateOf } from '../state/connection.js';
@@ -12,52 +12,40 @@ import type { Asker } from './who-asks.js';
 
 type ProblemInit = MessageInitShape<typeof admin.ProblemSchema>;
 
-export function problemOf(error: NsmError, refuses = true): ProblemInit {
-  return { code: error.code, what: error.message, refuses };
+/** A problem for which a request would be refused. */
+export function refusing(error: NsmError): ProblemInit {
+  return { code: error.code, what: error.message, refuses: true };
 }
 
-/** Problems of this manager, for whoever asks. */
+/** A problem that a request may live with. */
+function worthTelling(kind: NsmErrorKind, what: string): ProblemInit {
+  return { code: new NsmError(kind, what).code, what, refuses: false };
+}
+
+/** Problems of this manager, whichever pod would ask. */
 export function problemsHere(components: ExplainComponents): ProblemInit[] {
   const { registry, catalogue, source, credentials, connections } = components;
   const found: ProblemInit[] = [];
   if (credentials && credentials.validUntil.getTime() <= connections.now()) {
     const ended = `the certificate of this manager (${credentials.source}) ended at ${credentials.validUntil.toISOString()}`;
-    const what = `${ended}: other managers refuse it until it has another`;
-    found.push(problemOf(new NsmError('untrusted', what), false));
+    found.push(worthTelling('untrusted', `${ended}: other managers refuse it until it has another`));
   }
-  if (!registry.synced)
-    found.push(
-      problemOf(
-        new NsmError(
-          'registry',
-          `registry ${registry.url} does not answer: what it knows may have changed since`,
-        ),
-        false,
-      ),
-    );
-  if (catalogue.drained)
-    found.push(
-      problemOf(
-        new NsmError(
-          'no-endpoint',
-          'this node is drained: its own endpoints take nobody; nsm drain --undo ends that',
-        ),
-        false,
-      ),
-    );
+  if (!registry.synced) {
+    const what = `registry ${registry.url} does not answer: what it knows may have changed since`;
+    found.push(worthTelling('registry', what));
+  }
+  if (catalogue.drained) {
+    const what = 'this node is drained: its own endpoints take nobody; nsm drain --undo ends that';
+    found.push(worthTelling('no-endpoint', what));
+  }
   if (source.error)
-    found.push(
-      problemOf(
-        new NsmError('policy', `the policy that is in force is the former one: ${source.error}`),
-        false,
-      ),
-    );
+    found.push(worthTelling('policy', `the policy that is in force is the former one: ${source.error}`));
   return found;
 }
 
 /** Problems of the pod that would ask. */
 export function problemsOf(components: ExplainComponents, wanted: Wanted, asker: Asker): ProblemInit[] {
-  return [...pastOf(components, wanted, asker), ...inTheWayOf(components, wanted, asker)];
+  return [...pastOf(components, wanted, asker), ...presentOf(components, wanted, asker)];
 }
 
 /** Problems of what the pod asked for before. */
@@ -73,7 +61,7 @@ function pastOf(
     if (!isSameNamespace(namespaceOfOwner(owner), namespace)) continue;
     const detail = detailOf(connection);
     const what = `its connection ${id} is ${stateOf(connection)}${detail ? `: ${detail}` : ''}`;
-    found.push(problemOf(new NsmError('no-packets', what), false));
+    found.push(worthTelling('no-packets', what));
   }
   const last = refusals.of(namespace, service);
   if (last) {
@@ -85,7 +73,8 @@ function pastOf(
   return found;
 }
 
-function inTheWayOf(components: ExplainComponents, wanted: Wanted, asker: Asker): ProblemInit[] {
+/** Problems of what the pod has now. */
+function presentOf(components: ExplainComponents, wanted: Wanted, asker: Asker): ProblemInit[] {
   const { shares, connections, gate, catalogue } = components;
   const { client, namespace, interfaceNames } = asker;
   const found: ProblemInit[] = [];
@@ -99,12 +88,12 @@ function inTheWayOf(components: ExplainComponents, wanted: Wanted, asker: Asker)
       ruled: gate.limitOf('addressPairs', client, providers),
     }),
   ];
-  for (const refusal of full) if (refusal) found.push(problemOf(refusal));
+  for (const refusal of full) if (refusal) found.push(refusing(refusal));
   for (const { type, parameters } of wanted.interfaces) {
     const { name } = parameters?.interfaceParameters ?? {};
     if (name === undefined || !traitsOf(type).hasDevice || !interfaceNames.includes(name)) continue;
     const what = `an interface named "${name}" exists already in the pod; choose another name, or leave the choice to the manager`;
-    found.push(problemOf(new NsmError('dataplane', what)));
+    found.push(refusing(new NsmError('dataplane', what)));
   }
   return found;
 }

@@ -1,7 +1,8 @@
 // A manager that joins where a connection of a node itself leads already: the mesh reaches it past that connection.
 import { leaks, ping, requireRoot, tried, waitFor } from '@nsm/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
-import { joinByLink, kernel, routed, TestMesh } from '../manager.test.mesh.js';
+import { kernel, TestMesh } from '../manager.test.mesh.js';
+import { joinByLink, routed } from '../manager.test.underlay.js';
 
 describe.skipIf(!requireRoot('reachable managers'))(
   'a node with routes of its own',

@@ -1,5 +1,5 @@
-// Managers that join, or come under another address, when a connection of the node itself routes that address already: what the mesh
-// sends to them goes past it.
+// Host routes past connections of the node itself: for managers that join, or change their address, when such a connection routes that
+// address already.
 import type { forwarder as fw, LogThrottle } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
 import type { Registry } from '@nsm/registry';
@@ -45,7 +45,7 @@ export async function keepReachable(components: KeepReachableComponents): Promis
 /** @returns whether there may be host routes now. */
 async function compare(
   components: KeepReachableComponents,
-  own: readonly Side[],
+  own: readonly OwnInterface[],
   before: boolean,
 ): Promise<boolean> {
   try {
@@ -75,7 +75,7 @@ async function compare(
   }
 }
 
-interface Side {
+interface OwnInterface {
   readonly name: string;
   readonly routes: readonly string[];
   readonly addresses: readonly string[];
@@ -85,8 +85,8 @@ interface Side {
 function sidesOf(
   components: KeepReachableComponents,
   { crossConnect, clientParameters, endpointParameters }: Connection,
-): Side[] {
-  const side = (port: fw.Port | undefined, parameters: typeof clientParameters): Side[] =>
+): OwnInterface[] {
+  const side = (port: fw.Port | undefined, parameters: typeof clientParameters): OwnInterface[] =>
     port?.namespace?.inode === components.self.namespaceInode && port.name !== '' && !port.name.includes('%')
       ? [{ name: port.name, routes: parameters.route, addresses: addressesOf(parameters) }]
       : [];

@@ -1,14 +1,8 @@
 // A node's own way to the other nodes is not led into a connection: neither for a moment nor until it is mended.
 import { firstAnswer, type PingResult, ping, requireRoot } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
-import {
-  kernel,
-  linked,
-  routed,
-  sharedMesh,
-  type TestMesh,
-  type TestUnderlay,
-} from '../manager.test.mesh.js';
+import { kernel, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
+import { linked, routed, type TestUnderlay } from '../manager.test.underlay.js';
 
 /** What the endpoint gives the client, and itself. */
 interface Given {

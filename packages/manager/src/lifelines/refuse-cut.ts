@@ -6,11 +6,12 @@ import {
   NsmError,
   traitsOf,
 } from '@nsm/api';
+import type { Steps } from '@nsm/observe';
 import { addressesOf } from '../admission/admission.js';
 import { findCut } from './find-cut.js';
 import { type LifelinesComponents, lifelinesOf } from './lifelines.js';
 
-export interface Side {
+interface CheckedSide {
   readonly side: 'client' | 'endpoint';
   readonly type: InterfaceType;
   readonly namespace: fw.Namespace;
@@ -26,7 +27,15 @@ export interface Side {
  * must stay within reach. What has no device brings no routes.
  * @throws NsmError `own-branch` that names route, lifeline and what to do.
  */
-export async function refuseCut(components: LifelinesComponents, sides: readonly Side[]): Promise<void> {
+export async function refuseCut(
+  components: LifelinesComponents,
+  course: Pick<Steps, 'step'>,
+  sides: readonly CheckedSide[],
+): Promise<void> {
+  await course.step('see whether it cuts ways off', () => refuse(components, sides));
+}
+
+async function refuse(components: LifelinesComponents, sides: readonly CheckedSide[]): Promise<void> {
   for (const { side, type, namespace, parameters, endpoint, remote } of sides) {
     if (!traitsOf(type).hasDevice) continue;
     if (!namespace.node && namespace.inode !== components.self.namespaceInode) continue;

@@ -1,4 +1,4 @@
-// Counts what the manager does, and reads what is the case whenever somebody asks for it.
+// Counts what the manager does, and reads its present state at each request for the metrics.
 import type { Counting, Course, Meters } from '@nsm/observe';
 import { needs } from '../readiness.js';
 import type { ServiceComponents } from '../services/components.js';

@@ -20,7 +20,7 @@ const maxServices = 100;
 const maxReasons = 32;
 /** Connections that are read at the same time: requests of clients come between them. */
 const atOnce = 4;
-/** A reading is followed by a pause of so many times what it took, however often somebody asks: set-ups need the forwarder, too. */
+/** A reading is followed by a pause of so many times what it took, however often metrics are asked for: set-ups need the forwarder, too. */
 const pauseBy = 9;
 /** What the counters of a connection are called, as the labels of the service's. */
 type Series = `${'packets' | 'bytes'} ${'received' | 'sent'}` | `drops ${string}`;

@@ -3,7 +3,7 @@ import { NsmError, proxy, Server } from '@nsm/api';
 import { expect, it } from 'vitest';
 import { PeerManagers } from './peer-managers.js';
 
-it('asks of any number of connections, in calls that the other accepts', async () => {
+it('another manager is asked of any number of connections, in calls that it accepts', async () => {
   let calls = 0;
   const asked: string[] = [];
   const server = new Server().add(proxy.ProxyConnection, {
@@ -49,7 +49,7 @@ it('asks of any number of connections, in calls that the other accepts', async (
   }
 });
 
-it('asks once more, whoever else has to at the same time', async () => {
+it('a request is made once more over a new channel, also where others have to be at the same time', async () => {
   const free = new Server();
   const address = `127.0.0.1:${await free.listenTcp('127.0.0.1:0')}`;
   await free.stop();

@@ -190,7 +190,7 @@ export class PeerManagers {
     return reply;
   }
 
-  /** By which another manager is asked about its half of a connection. */
+  /** The client by which another manager is asked about its half of a connection. */
   inspection(peer: Peer): InspectionClient {
     return this.#known(peer).channel.client(proxy.HalfInspection);
   }
@@ -208,7 +208,7 @@ export class PeerManagers {
     );
   }
 
-  /** That one alone: others who asked over it may have a new one by now. */
+  /** Closes this channel alone: other calls may have a new one to the same manager by now. */
   #forget(known: KnownManager): void {
     known.channel.close();
     for (const [key, present] of this.#channels) if (present === known) this.#channels.delete(key);

@@ -69,7 +69,12 @@ export async function writeOwnRecord(
 }
 
 /** Tells the registry that the manager stops: with connections its record stays, as it will be back; without any the record goes. */
-export async function leave({ registry, self, connections, logger }: RegistrationComponents): Promise<void> {
+export async function unregister({
+  registry,
+  self,
+  connections,
+  logger,
+}: RegistrationComponents): Promise<void> {
   const { name, address } = self;
   if (!registry.synced || registry.managers().get(name)?.address !== address) return;
   const left = connections.size > 0 ? registry.endLease(name) : registry.removeManager(name);

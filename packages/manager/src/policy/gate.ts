@@ -93,7 +93,10 @@ export class Gate {
     return both([provided, this.#decide(policy, 'request', endpoint, client, wanted)]);
   }
 
-  /** Of a client's interfaces those that the policy lets it have of an endpoint; and, of several, what is said of the first other. */
+  /**
+   * The client's interfaces that the policy lets it have of an endpoint, and the verdict on the first of them; where it may have none,
+   * the verdict on the first that it asks for.
+   */
   narrow(
     client: Subject | undefined,
     endpoint: NetworkServiceEndpoint,

@@ -13,7 +13,7 @@ function facts(tenant: string): KubernetesPod {
   });
 }
 
-it('has the facts of the pod that has the namespace, as they are now', () => {
+it('a subject has the facts of the pod that has the namespace, as they are now', () => {
   let now: KubernetesPod | undefined = facts('red');
   const subjects = new Subjects({
     self: { name: 'node-a', domain: 'nsm' },

@@ -18,6 +18,14 @@ import { quote } from '../untrusted-text.js';
 import { agreeOnTunnel, type ChosenTunnel } from './agree-on-tunnel.js';
 import type { RequestComponents } from './components.js';
 
+/** What another manager asks this one for, and for whom. */
+export interface HalfRequest {
+  readonly request: proxy.ProxyConnectionRequest;
+  readonly client: Subject;
+  /** IP address from which the client's manager calls. */
+  readonly callerAddress: string;
+}
+
 export interface AgreedHalf {
   readonly endpoint: NetworkServiceEndpoint;
   readonly agreed: AgreedInterfaces;
@@ -27,29 +35,25 @@ export interface AgreedHalf {
   readonly mtu: Mtu;
 }
 
-/**
- * @param callerAddress from where the client's manager calls.
- * @throws NsmError for every refusal.
- */
+/** @throws NsmError for every refusal. */
 export async function agreeOnHalf(
   components: RequestComponents,
-  request: proxy.ProxyConnectionRequest,
-  client: Subject,
-  callerAddress: string,
+  asked: HalfRequest,
   course: Pick<Steps, 'step'>,
 ): Promise<AgreedHalf> {
-  const endpoint = endpointOf(components, request);
-  const { chosen, verdict } = agreeOnInterfaces(components, request, client, endpoint);
+  const { request } = asked;
+  const endpoint = requestedEndpoint(components, request);
+  const { chosen, verdict } = agreeOnInterfaces(components, asked, endpoint);
   const agreed = onOneNetwork(chosen, components.abilities.physical);
   const tunnel = traitsOf(agreed.client.type).hasOwnWire
     ? undefined
-    : await agreeOnTunnel(components, request, agreed.endpoint.type, callerAddress, course);
+    : await agreeOnTunnel(components, asked, agreed.endpoint.type, course);
   const mtu = tunnel ? tunnelledMtu(tunnel.mtu, agreed.client, request.toldMtu) : wireMtu(agreed.client);
   return { endpoint, agreed, verdict, tunnel, mtu };
 }
 
 /** @throws NsmError `no-endpoint` */
-export function endpointOf(
+function requestedEndpoint(
   { endpoints, catalogue, self }: RequestComponents,
   request: proxy.ProxyConnectionRequest,
 ): NetworkServiceEndpoint {
@@ -66,8 +70,7 @@ export function endpointOf(
 /** The types that client and endpoint have, and what the policy says of the two. @throws NsmError when they have none in common. */
 function agreeOnInterfaces(
   { gate, abilities }: RequestComponents,
-  request: proxy.ProxyConnectionRequest,
-  client: Subject,
+  { request, client }: HalfRequest,
   endpoint: NetworkServiceEndpoint,
 ) {
   const { physical, wirings, missingCapabilities } = abilities;

@@ -6,6 +6,12 @@ import type { Offer } from '../choice/tunnel-offers.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
+/** What the client's manager proposes, and the IP address from which it calls. */
+interface TunnelRequest {
+  readonly request: proxy.ProxyConnectionRequest;
+  readonly callerAddress: string;
+}
+
 /** Which tunnel it will be. Nothing of it is taken yet. */
 export interface ChosenTunnel {
   /** This node's end, without an identifier. */
@@ -34,11 +40,9 @@ export async function tunnelsTowards(
 }
 
 /** A manager that knows only the specification tells no address: its call came from one. */
-export function addressOfCaller(
-  { tunnelType }: Pick<proxy.ProxyConnectionRequest, 'tunnelType'>,
-  callerAddress: string,
-): string {
-  return tunnelType.find(({ parameters }) => parameters?.address)?.parameters?.address ?? callerAddress;
+export function addressOfCaller({ request, callerAddress }: TunnelRequest): string {
+  const told = request.tunnelType.find(({ parameters }) => parameters?.address);
+  return told?.parameters?.address ?? callerAddress;
 }
 
 /**
@@ -48,12 +52,12 @@ export function addressOfCaller(
  */
 export async function agreeOnTunnel(
   components: RequestComponents,
-  request: proxy.ProxyConnectionRequest,
+  asked: TunnelRequest,
   own: InterfaceType,
-  callerAddress: string,
   course: Pick<Steps, 'step'>,
 ): Promise<ChosenTunnel> {
-  const remote = addressOfCaller(request, callerAddress);
+  const { request } = asked;
+  const remote = addressOfCaller(asked);
   const { tunnels, obstacles } = await course.step('find the tunnels to its node', () =>
     tunnelsTowards(components, remote, request.networkServiceName, (type) =>
       components.abilities.wirings.tunnelled(own, type),

@@ -47,7 +47,7 @@ export async function askManager(
     () => components.identifiers.propose(identifiersProposed),
     (reserved) => reserved.release(),
   );
-  // The client's manager allocates: the addresses then outlive the endpoint, and its components.
+  // The client's manager allocates: the addresses then outlive the endpoint, and its node.
   const pairs =
     attempt.former?.pairs ??
     (await takeAddresses(components, transaction, 'propose addresses', {

@@ -1,15 +1,15 @@
 // The half of a connection that is made for another manager, whose client wants an endpoint of this node: top to bottom.
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { forwarder as fw, NsmError, type proxy, type Subject } from '@nsm/api';
+import { forwarder as fw, NsmError } from '@nsm/api';
 import type { Course } from '@nsm/observe';
 import { obstacles } from '../addresses/allocation.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { providerOf } from '../policy/subjects.js';
-import { type Connection, connectionHash, hashOf } from '../state/connection.js';
+import { type Connection, connectionHash, hashOf, type ServedFor } from '../state/connection.js';
 import { foreignHolder } from '../state/holder.js';
 import { quote } from '../untrusted-text.js';
-import { agreeOnHalf } from './agree-on-half.js';
+import { agreeOnHalf, type HalfRequest } from './agree-on-half.js';
 import { takeIdentifier } from './agree-on-tunnel.js';
 import { connectionId } from './attempt.js';
 import type { RequestComponents } from './components.js';
@@ -19,19 +19,7 @@ import { declareUp, program } from './programming.js';
 import { placeSockets } from './shared-memory.js';
 import { allOrNothing, type Transaction } from './transaction.js';
 
-export interface HalfIdentity {
-  readonly key: string;
-  readonly fingerprint: string;
-  readonly client: Subject;
-}
-
-export interface HalfCaller {
-  /** IP address of the client's manager. */
-  readonly address: string;
-  readonly signal: AbortSignal;
-  /** Of that manager's order. */
-  readonly course: Course;
-}
+export interface HalfOrder extends HalfRequest, Pick<Connection, 'key' | 'fingerprint'> {}
 
 /**
  * Makes this node's half of a connection, whose client is on another node.
@@ -39,13 +27,14 @@ export interface HalfCaller {
  */
 export async function makeHalf(
   components: RequestComponents,
-  request: proxy.ProxyConnectionRequest,
-  identity: HalfIdentity,
-  { address, signal, course }: HalfCaller,
+  order: HalfOrder,
+  signal: AbortSignal,
+  course: Course,
 ): Promise<Connection> {
+  const { request } = order;
   try {
     return await allOrNothing(components, signal, course, async (transaction) => {
-      const connection = await connectEndpoint(components, request, identity, address, transaction);
+      const connection = await connectEndpoint(components, order, transaction);
       // A caller that has gone does not hear that there is a half to close.
       signal.throwIfAborted();
       return declareUp(components, connection, course);
@@ -68,40 +57,24 @@ export async function makeHalf(
 
 async function connectEndpoint(
   components: RequestComponents,
-  request: proxy.ProxyConnectionRequest,
-  identity: HalfIdentity,
-  callerAddress: string,
+  order: HalfOrder,
   transaction: Transaction,
 ): Promise<Connection> {
-  const { endpoint, agreed, verdict, tunnel, mtu } = await agreeOnHalf(
-    components,
-    request,
-    identity.client,
-    callerAddress,
-    transaction.course,
-  );
+  const { request, key, fingerprint, client } = order;
+  const { course } = transaction;
+  const { endpoint, agreed, verdict, tunnel, mtu } = await agreeOnHalf(components, order, course);
   const end = tunnel && {
     ...tunnel.end,
     identifier: await takeIdentifier(components, tunnel, transaction),
   };
-  const hash = request.connectionId === '' ? connectionHash(identity.key) : hashOf(request.connectionId);
+  const hash = request.connectionId === '' ? connectionHash(key) : hashOf(request.connectionId);
   const id = connectionId(components, hash);
-  refuseCollision(components, id, identity.key);
+  refuseCollision(components, id, key);
   const uid = components.endpoints.uidOf(endpoint) ?? 0;
   const placed = await placeSockets(components, transaction, id, {
     endpoint: { interface: agreed.endpoint, uid },
   });
-  const peer = {
-    manager: request.clientManagerName,
-    // From the registry, never from the request: this manager would call whatever address a request names.
-    address: components.registry.managers().get(request.clientManagerName)?.address ?? '',
-    connectionId: request.connectionId,
-  };
-  const { clientKey, requestId } = request;
-  const servedFor = {
-    ...({ role: 'ENDPOINT', key: identity.key, peer, requestId } as const),
-    ...(clientKey ? { clientKey } : {}),
-  };
+  const servedFor = servedForOf(components, order);
   const plan = await askEndpoint(components, transaction, {
     id,
     hash,
@@ -114,23 +87,22 @@ async function connectEndpoint(
     offeredIsOwn: false,
     mtu,
     verdict,
-    holder: foreignHolder(identity.client),
+    holder: foreignHolder(client),
   });
-  await transaction.course.step('see whether it cuts ways off', () =>
-    refuseCut(components, [
-      {
-        side: 'endpoint',
-        type: placed.endpoint.type,
-        namespace: plan.namespace,
-        parameters: plan.endpoint,
-        endpoint: endpoint.nseProviderName,
-        remote: tunnel?.end.remote,
-      },
-    ]),
-  );
+  await refuseCut(components, course, [
+    {
+      side: 'endpoint',
+      type: placed.endpoint.type,
+      namespace: plan.namespace,
+      parameters: plan.endpoint,
+      endpoint: endpoint.nseProviderName,
+      remote: tunnel?.end.remote,
+    },
+  ]);
   return await program(components, transaction, {
     id,
-    ...identity,
+    fingerprint,
+    client,
     ...servedFor,
     provider: providerOf(endpoint),
     servedAs: plan.servedAs,
@@ -156,6 +128,17 @@ async function connectEndpoint(
     phase: { kind: 'CONNECTING' },
     since: components.connections.now(),
   });
+}
+
+/** The other manager, its client and the request, by which the endpoint's half is found again. */
+function servedForOf(
+  { registry }: RequestComponents,
+  { key, request: { clientManagerName: manager, connectionId, clientKey, requestId } }: HalfOrder,
+): ServedFor {
+  // From the registry, never from the request: this manager would call whatever address a request names.
+  const address = registry.managers().get(manager)?.address ?? '';
+  const peer = { manager, address, connectionId };
+  return { role: 'ENDPOINT', key, peer, requestId, ...(clientKey ? { clientKey } : {}) };
 }
 
 /** @throws NsmError `conflict` when a half of another request has the id. */

@@ -14,7 +14,7 @@ import {
 import { IpPrefix } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { obstacles } from '../addresses/allocation.js';
-import { judgeAnswer, leavesAddresses, type Side } from '../admission/answer.js';
+import { type GivenSide, judgeAnswer, leavesAddresses } from '../admission/answer.js';
 import type { Mtu } from '../choice/mtu.js';
 import type { EndpointAnswer } from '../endpoints/local-endpoints.js';
 import type { ServedConnection } from '../endpoints/served-names.js';
@@ -211,7 +211,7 @@ async function chooseAddresses(
 /** The parameters of a side, with the addresses, MTU and DNS servers that were judged. */
 export function withSide(
   parameters: ConnectionParameters,
-  { addresses, peers, routes }: Side,
+  { addresses, peers, routes }: GivenSide,
   mtu: number,
   dnsServers: readonly string[] = [],
 ): ConnectionParameters {

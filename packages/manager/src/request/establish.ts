@@ -118,9 +118,12 @@ async function connectTo(
   }
   const [first, ...others] = failures;
   if (!first || others.length === 0) throw first ?? new NsmError('internal', 'no interface was tried');
-  // Each pool may refuse for the same reason.
-  const messages = new Set(failures.map(({ message }) => message));
-  throw new NsmError(first.kind, abbreviatedList([...messages], '; '), first);
+  throw new NsmError(first.kind, messagesOf(failures), first);
+}
+
+/** Each message once: endpoints, and the pools of a node, may refuse for the same reason. */
+function messagesOf(failures: readonly NsmError[]): string {
+  return abbreviatedList([...new Set(failures.map(({ message }) => message))], '; ');
 }
 
 /** @param among how many endpoints could have been tried. */
@@ -128,11 +131,10 @@ function summary(failures: readonly NsmError[], among: number): NsmError {
   const [first, ...others] = failures;
   if (!first) return new NsmError('internal', 'no endpoint was tried');
   if (others.length === 0) return first;
-  const messages = abbreviatedList([...new Set(failures.map(({ message }) => message))], '; ');
   const rest = among > failures.length ? `; ${among - failures.length} more were not tried` : '';
   return new NsmError(
     first.kind,
-    `none of ${failures.length} endpoints could be connected: ${messages}${rest}`,
+    `none of ${failures.length} endpoints could be connected: ${messagesOf(failures)}${rest}`,
     first,
   );
 }

@@ -3,8 +3,8 @@ import type { forwarder as fw, Interface } from '@nsm/api';
 import { IpPrefix, whyNoHostAddress } from '@nsm/netlink';
 import type { AddressPair } from '../addresses/address-pools.js';
 import { acceptedRoutes } from '../admission/accepted-routes.js';
-import type { Side } from '../admission/answer.js';
-import { type Kept, keptWays, refuseInTheWay } from '../admission/in-the-way.js';
+import type { GivenSide } from '../admission/answer.js';
+import { type KeptAddress, keptWays, refuseInTheWay } from '../admission/in-the-way.js';
 import type { Attempt } from './attempt.js';
 import type { RequestComponents } from './components.js';
 
@@ -19,7 +19,7 @@ export async function fitClient(
   components: RequestComponents,
   { id, beside, endpoint, namespace }: Attempt,
   chosen: Interface,
-  side: Side,
+  side: GivenSide,
   pairs: readonly AddressPair[],
 ): Promise<string[]> {
   const given = notOf(pairs, side);
@@ -55,7 +55,7 @@ export async function fitEndpoint(
   components: RequestComponents,
   endpoint: string,
   namespace: fw.Namespace,
-  side: Side,
+  side: GivenSide,
   { pairs, own, shared }: Placed,
 ): Promise<void> {
   // What an endpoint routes in its own pod is its own affair.
@@ -67,7 +67,7 @@ export async function fitEndpoint(
   refuseInTheWay(endpoint, { side: 'endpoint', given, networks, shared, kept, accepted: 'any' });
 }
 
-async function keptBy(components: RequestComponents, namespace: fw.Namespace): Promise<Kept[]> {
+async function keptBy(components: RequestComponents, namespace: fw.Namespace): Promise<KeptAddress[]> {
   return keptWays(await nodeAddresses(components, namespace));
 }
 
@@ -90,7 +90,7 @@ async function nodeAddresses(
  * What is not of the pairs: addresses, those peers that get a route because no network of an own address leads to them, and routes to
  * more than peers.
  */
-function notOf(pairs: readonly AddressPair[], { addresses, peers, routes }: Side): Side {
+function notOf(pairs: readonly AddressPair[], { addresses, peers, routes }: GivenSide): GivenSide {
   const chosen = pairs.map(({ prefix }) => IpPrefix.of(prefix));
   const own = addresses.map(IpPrefix.of);
   const isGiven = (text: string): boolean => !chosen.some((pair) => pair.contains(IpPrefix.of(text)));
@@ -109,6 +109,6 @@ function notOf(pairs: readonly AddressPair[], { addresses, peers, routes }: Side
   };
 }
 
-function isEmpty({ addresses, peers, routes }: Side): boolean {
+function isEmpty({ addresses, peers, routes }: GivenSide): boolean {
   return addresses.length === 0 && peers.length === 0 && routes.length === 0;
 }

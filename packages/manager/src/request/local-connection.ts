@@ -20,7 +20,7 @@ import type { Transaction } from './transaction.js';
 
 /** Milliseconds within which an endpoint that answers on another of its devices does so: the endpoint joins both devices first. */
 const elsewhereAnswersWithinMs = 3000;
-/** Milliseconds within which a pair of devices carries packets, however busy the components. */
+/** Milliseconds within which a pair of devices carries packets, however busy the node. */
 const readyWithinMs = 1000;
 
 export async function connectLocally(
@@ -53,18 +53,16 @@ export async function connectLocally(
   });
   const { course } = transaction;
   const name = endpoint.nseProviderName;
-  await course.step('see whether it cuts ways off', () =>
-    refuseCut(components, [
-      { side: 'client', type: chosen.client.type, namespace, parameters: plan.client, endpoint: name },
-      {
-        side: 'endpoint',
-        type: chosen.endpoint.type,
-        endpoint: name,
-        namespace: plan.namespace,
-        parameters: plan.endpoint,
-      },
-    ]),
-  );
+  await refuseCut(components, course, [
+    { side: 'client', type: chosen.client.type, namespace, parameters: plan.client, endpoint: name },
+    {
+      side: 'endpoint',
+      type: chosen.endpoint.type,
+      endpoint: name,
+      namespace: plan.namespace,
+      parameters: plan.endpoint,
+    },
+  ]);
   const { addresses, peerAddresses: peers, route: routes } = plan.client;
   const siblings = await course.step('fit it into the client', () =>
     fitClient(components, attempt, chosen.client, { addresses, peers, routes }, plan.pairs),

@@ -1,7 +1,7 @@
 // Thousands: routes of one connection, services of one endpoint, prefixes that a pod routes.
 import { ping, requireRoot, run, thorough, waitFor } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
-import { kernel, sharedMesh } from '../manager.test.mesh.js';
+import { kernel, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
 
 /** How many services. */
 const serviceCount = thorough ? 5000 : 2000;
@@ -11,6 +11,11 @@ function routes(howMany: number): string[] {
   return Array.from({ length: howMany }, (_, n) =>
     n % 2 === 0 ? `198.18.${n >> 8}.${n & 255}/32` : `fd18:${n.toString(16)}::/64`,
   );
+}
+
+/** How many network services a node knows. */
+async function known(mesh: TestMesh, node: 0 | 1): Promise<number> {
+  return (await mesh.operator(node).listServices({})).services.length;
 }
 
 // A busy machine takes its time for thousands.
@@ -73,9 +78,8 @@ describe.skipIf(!requireRoot('thousands'))('thousands', { timeout: 120_000 }, ()
     const { mesh } = shared;
     const services = Array.from({ length: serviceCount }, (_, n) => `service-${n}`);
     await mesh.serve(1, services, 'endpoint');
-    const known = async (node: 0 | 1) => (await mesh.operator(node).listServices({})).services.length;
     for (const node of [1, 0] as const)
-      await waitFor(async () => (await known(node)) === serviceCount, {
+      await waitFor(async () => (await known(mesh, node)) === serviceCount, {
         what: 'both nodes know them',
         timeout: 60_000,
       });
@@ -90,7 +94,7 @@ describe.skipIf(!requireRoot('thousands'))('thousands', { timeout: 120_000 }, ()
       expect(admissionError).toBe('');
     }
     await mesh.killEndpoint('endpoint');
-    await waitFor(async () => (await known(0)) + (await known(1)) === 0, {
+    await waitFor(async () => (await known(mesh, 0)) + (await known(mesh, 1)) === 0, {
       what: 'they are gone',
       timeout: 60_000,
     });
@@ -99,6 +103,7 @@ describe.skipIf(!requireRoot('thousands'))('thousands', { timeout: 120_000 }, ()
   it('of prefixes that a pod routes do not keep it from a connection to another node', async () => {
     const { mesh } = shared;
     await mesh.serve(1, 'ping', 'endpoint');
+    await waitFor(async () => (await known(mesh, 0)) === 1);
     const client = mesh.pod('client');
     const index = 1;
     client.route.batch(() => {

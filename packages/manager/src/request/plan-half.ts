@@ -1,25 +1,19 @@
 // What a half for another manager would come to, for those who ask before they ask for it: nothing is taken, recorded or told.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { NsmError, type proxy, type Subject } from '@nsm/api';
+import { NsmError, type proxy } from '@nsm/api';
 import { Steps } from '@nsm/observe';
 import { agreedMtu } from '../choice/mtu.js';
-import { agreeOnHalf } from './agree-on-half.js';
+import { agreeOnHalf, type HalfRequest } from './agree-on-half.js';
 import { addressOfCaller, tunnelsTowards } from './agree-on-tunnel.js';
 import type { RequestComponents } from './components.js';
 
 type Reply = MessageInitShape<typeof proxy.PlanProxyConnectionReplySchema>;
 
-export async function planHalf(
-  components: RequestComponents,
-  request: proxy.ProxyConnectionRequest,
-  client: Subject,
-  callerAddress: string,
-): Promise<Reply> {
-  const said = await tunnelsSaid(components, request, addressOfCaller(request, callerAddress));
+export async function planHalf(components: RequestComponents, asked: HalfRequest): Promise<Reply> {
+  const said = await tunnelsSaid(components, asked);
   try {
     const unrecorded = { ...components, gate: components.gate.unrecorded };
-    const half = await agreeOnHalf(unrecorded, request, client, callerAddress, new Steps());
-    const { agreed, tunnel, mtu, endpoint } = half;
+    const { agreed, tunnel, mtu, endpoint } = await agreeOnHalf(unrecorded, asked, new Steps());
     const { local: address = '', port = 0 } = tunnel?.end ?? {};
     return {
       ...said,
@@ -40,9 +34,10 @@ export async function planHalf(
 /** Tunnels of this node towards the other, whatever becomes of the rest. */
 async function tunnelsSaid(
   components: RequestComponents,
-  { networkServiceName }: proxy.ProxyConnectionRequest,
-  remote: string,
+  asked: HalfRequest,
 ): Promise<Pick<Reply, 'tunnels' | 'missingTunnels'>> {
+  const { networkServiceName } = asked.request;
+  const remote = addressOfCaller(asked);
   try {
     const { tunnels, obstacles } = await tunnelsTowards(components, remote, networkServiceName, () => true);
     return {

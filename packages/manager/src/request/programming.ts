@@ -62,7 +62,7 @@ function requireRoutes({ shares, connections }: RequestComponents, planned: Conn
 }
 
 /** The forwarder's answer as far as it is recorded: the course of the order tells its steps. */
-export function kept(applied: fw.CrossConnect): fw.CrossConnect {
+export function asRecorded(applied: fw.CrossConnect): fw.CrossConnect {
   return { ...applied, mended: [], steps: [], tookMs: 0 };
 }
 
@@ -72,7 +72,7 @@ export function withNamesOf(applied: fw.CrossConnect, planned: Connection): Conn
   return {
     ...planned,
     // The other side has answered: a later mend must not wait for that again.
-    crossConnect: { ...kept(applied), answerWithinMs: 0 },
+    crossConnect: { ...asRecorded(applied), answerWithinMs: 0 },
     clientParameters: {
       ...planned.clientParameters,
       interfaceName: client?.name ?? planned.clientParameters.interfaceName,

@@ -14,7 +14,7 @@ const asked = (networkServiceName: string, requestId: string) => ({
 });
 const error = (text: string): NsmError => new NsmError('no-packets', text);
 
-it('is remembered for each pod and service until the pod has what it asked for', () => {
+it('a refusal is remembered for each pod and service until the pod has what it asked for', () => {
   let now = 1000;
   const refusals = new Refusals(nothing, () => now++);
   refusals.note(pod(1), asked('vpn', 'a'), client, error('first'));
@@ -31,14 +31,14 @@ it('is remembered for each pod and service until the pod has what it asked for',
   expect(refusals.of(pod(2), 'vpn')).toMatchObject({ error: { message: 'other' } });
 });
 
-it('costs no memory without end', () => {
+it('refusals cost no memory without end', () => {
   const refusals = new Refusals(nothing, () => 0);
   for (let n = 0; n <= 1024; n++) refusals.note(pod(1), asked(`s${n}`, 'a'), client, error('any'));
   expect(refusals.of(pod(1), 's0')).toBeUndefined();
   expect(refusals.of(pod(1), 's1')).toBeDefined();
 });
 
-it('is told of one pod, or of all but for callers that gave up, the latest first', () => {
+it('refusals are told of one pod, or of all but for callers that gave up, the latest first', () => {
   const refusals = new Refusals(nothing, () => 0);
   refusals.note(pod(1), asked('vpn', 'a'), client, error('any'));
   refusals.note(pod(2), asked('vpn', 'b'), client, error('any'));

@@ -1,10 +1,10 @@
-// Why the last request of a pod for a network service was refused, or what its caller did not wait for: operators ask for it later, when nobody has the answer any more.
+// The last refusal of each pod and network service, also of requests that their callers gave up: operators ask for it later.
 import type { NamespaceIdentity, NsmError, Subject } from '@nsm/api';
 import type { Kept } from '../state/kept-past.js';
 import type { KeptRefusal, Refusal } from '../state/kept-refusal.js';
 import { identityOf } from '../state/namespace-identity.js';
 
-/** Pods and services of which the last refusal is remembered, the latest: whoever asks for many services costs no more memory. */
+/** Pods and services of which the last refusal is remembered, the latest: a pod that asks for many services costs no more memory. */
 const most = 1024;
 
 export class Refusals {
@@ -56,7 +56,7 @@ export class Refusals {
     return this.#last.get(keyOf(pod, service));
   }
 
-  /** Of every pod, or of one; the latest first. Of every pod without those whose caller gave up: nobody refused them. */
+  /** Of every pod, or of one; the latest first. Of every pod without requests that their callers gave up: those were not refused. */
   recent(of?: NamespaceIdentity): KeptRefusal[] {
     const identity = of && identityOf(of);
     return [...this.#last.values()]

@@ -9,7 +9,7 @@ import {
 } from '@nsm/api';
 import { releasePairs } from '../addresses/allocation.js';
 import { addressesOf } from '../admission/admission.js';
-import { judgeAnswer, type Side } from '../admission/answer.js';
+import { type GivenSide, judgeAnswer } from '../admission/answer.js';
 import { wireAnswersWithinMs } from '../choice/physical-networks.js';
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import { admitGiven } from '../policy/gate.js';
@@ -60,18 +60,16 @@ export async function connectRemotely(
     route: [...asked.clientSources],
   });
   const { course } = transaction;
-  await course.step('see whether it cuts ways off', () =>
-    refuseCut(components, [
-      {
-        side: 'client',
-        type: placed.client.type,
-        namespace,
-        parameters: clientParameters,
-        endpoint: endpoint.nseProviderName,
-        remote: tunnel?.remote,
-      },
-    ]),
-  );
+  await refuseCut(components, course, [
+    {
+      side: 'client',
+      type: placed.client.type,
+      namespace,
+      parameters: clientParameters,
+      endpoint: endpoint.nseProviderName,
+      remote: tunnel?.remote,
+    },
+  ]);
   const siblings = await course.step('fit it into the client', () =>
     fitClient(components, attempt, chosen, side, pairs),
   );
@@ -112,7 +110,7 @@ function judgeClientSide(
   { logger }: RequestComponents,
   { id, request, verdict }: Attempt,
   { peer: { manager }, told, mtu: most, pairs }: ManagerAnswer,
-): { readonly side: Side; readonly parameters: ConnectionParameters } {
+): { readonly side: GivenSide; readonly parameters: ConnectionParameters } {
   const { client, mtu, dnsServers, notes } = judgeAnswer(
     { kind: 'manager', name: manager },
     { client: told },

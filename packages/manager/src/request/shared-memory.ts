@@ -2,6 +2,7 @@
 import { type Interface, traitsOf } from '@nsm/api';
 import { agreeOnMemory } from '../admission/shared-memory-parameters.js';
 import { withParameters } from '../choice/physical-networks.js';
+import type { Side } from '../sender.js';
 import type { RequestComponents } from './components.js';
 import type { Transaction } from './transaction.js';
 
@@ -17,55 +18,35 @@ interface SideWish {
  * @param former what the client had before its endpoint was lost: its application still goes by that.
  * @throws NsmError `invalid` for parameters that cannot be.
  */
-export async function placeSockets<Side extends 'client' | 'endpoint'>(
+export async function placeSockets<Here extends Side>(
   components: RequestComponents,
   transaction: Transaction,
   id: string,
-  sides: Readonly<Record<Side, SideWish>>,
+  sides: Readonly<Record<Here, SideWish>>,
   former?: Interface,
-): Promise<Record<Side, Interface>> {
-  const wishes = Object.entries(sides) as [Side, SideWish][];
-  const asked = wishes.flatMap(([side, wish]) =>
-    traitsOf(wish.interface.type).sharedMemory ? [[side, wish] as const] : [],
-  );
-  const result = Object.fromEntries(wishes.map(([side, wish]) => [side, wish.interface]));
-  if (asked.length > 0) {
-    const heard = [...(former ? [former] : []), ...wishes.map(([, wish]) => wish.interface)];
-    const agreed = new Map(
-      asked.map(
-        ([
-          ,
-          {
-            interface: { type },
-          },
-        ]) => [type, agreeOnMemory(type, heard, asked.length === 1)],
-      ),
-    );
+): Promise<Record<Here, Interface>> {
+  const wishes = Object.entries<SideWish>(sides);
+  const placed = new Map(wishes.map(([side, wish]) => [side, wish.interface]));
+  const shared = wishes.filter(([, wish]) => traitsOf(wish.interface.type).sharedMemory);
+  if (shared.length > 0) {
+    const heard = [...(former ? [former] : []), ...placed.values()];
+    const types = new Set(shared.map(([, wish]) => wish.interface.type));
+    const agreed = new Map([...types].map((type) => [type, agreeOnMemory(type, heard, shared.length === 1)]));
+    const asked = shared.map(([side, wish]) => [side, { type: wish.interface.type, uid: wish.uid }]);
     const sockets = await transaction.step(
       'place the sockets',
-      () =>
-        components.forwarder.placeSockets({
-          id,
-          ...Object.fromEntries(
-            asked.map(
-              ([
-                side,
-                {
-                  interface: { type },
-                  uid,
-                },
-              ]) => [side, { type, uid }],
-            ),
-          ),
-        }),
+      () => components.forwarder.placeSockets({ id, ...Object.fromEntries(asked) }),
       () => components.forwarder.remove({ crossConnects: [{ id }] }),
     );
-    for (const [side, wish] of asked)
-      result[side] = withParameters(wish.interface, {
+    for (const [side, wish] of shared) {
+      const isClient = side === 'client';
+      const told = {
         ...agreed.get(wish.interface.type),
-        socket: sockets[side],
-        role: side === 'client' ? 'client' : 'server',
-      });
+        socket: isClient ? sockets.client : sockets.endpoint,
+        role: isClient ? 'client' : 'server',
+      };
+      placed.set(side, withParameters(wish.interface, told));
+    }
   }
-  return result as Record<Side, Interface>;
+  return Object.fromEntries(placed) as Record<Here, Interface>;
 }

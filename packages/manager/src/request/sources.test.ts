@@ -16,7 +16,7 @@ const endpoint = create(ConnectionParametersSchema, {
   route: ['192.0.2.0/24'],
 });
 
-it('is what was agreed on', () => {
+it('a side may send from what was agreed on', () => {
   expect(sourcesOf(kernel, client, endpoint)?.prefixes).toEqual([
     ...['10.60.1.1/32', 'fd60::1/128', '192.0.2.0/24'],
   ]);
@@ -30,7 +30,7 @@ it('is what was agreed on', () => {
   ).toEqual([]);
 });
 
-it('is not looked at where a side asks for that, or its device is on a network of its own', () => {
+it('sources are not checked where a side asks for that, or its device is on a network of its own', () => {
   const off = create(InterfaceSchema, {
     type: InterfaceType.KERNEL_INTERFACE,
     parameters: { interfaceParameters: { source_check: 'off' } },

@@ -1,4 +1,4 @@
-// From where a side of a connection may send: from its addresses, and from what the other side reaches through it.
+// Source addresses that a side of a connection may send from: its own, and those of networks that the other side reaches through it.
 import {
   asksForNoSourceCheck,
   type ConnectionParameters,

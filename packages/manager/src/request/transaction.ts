@@ -88,7 +88,7 @@ export class Transaction {
     return failures;
   }
 
-  /** Of steps that go on at the same time, the first to end is the one that was ended; between two it is the next. */
+  /** Of steps under way at the same time the first to end counts as interrupted; between two steps it is the next. */
   async #watched<T>(name: string, run: (step: Step) => Promise<T> | T): Promise<T> {
     return await this.course.step(name, async (step) => {
       try {

@@ -1,56 +1,27 @@
 // nsmadmin.Admin on admin.sock: what operators call.
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { admin, type forwarder as fw, NsmError, type ServiceImplementation } from '@nsm/api';
+import { admin, NsmError, type ServiceImplementation } from '@nsm/api';
 import { explainSelection } from '../explain/explain-selection.js';
 import { listRefusals } from '../explain/list-refusals.js';
-import { benchConnection } from '../looking/bench.js';
-import { captureConnection } from '../looking/capture.js';
-import { knownConnection } from '../looking/halves.js';
-import { pingConnection } from '../looking/ping.js';
-import { traceConnection } from '../looking/trace.js';
+import { benchConnection } from '../inspection/bench.js';
+import { captureConnection } from '../inspection/capture.js';
+import { knownConnection } from '../inspection/halves.js';
+import { pingConnection } from '../inspection/ping.js';
+import { traceConnection } from '../inspection/trace.js';
 import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
 import type { ServiceComponents } from './components.js';
 import { checkPeers } from './peer-checks.js';
-import { testPolicy } from './policy-tests.js';
+import { testPolicy } from './policy-verdicts.js';
 import { refusable } from './refusable.js';
 import { adminConnection, inFull, roundTripsOf } from './told-connections.js';
+import { capabilitiesOf, toldManager } from './told-manager.js';
 import { watchAll } from './watch-all.js';
 import { withinPatience } from './within-patience.js';
 
 export function adminService(components: ServiceComponents): ServiceImplementation<typeof admin.Admin> {
   return {
-    async getManager() {
-      const forwarder = await capabilitiesOf(components);
-      return {
-        ...forwarder,
-        manager: {
-          name: components.self.name,
-          address: components.self.address,
-          version: components.self.version,
-          security: components.self.security,
-          alive: true,
-          drained: components.catalogue.drained,
-        },
-        ...certificateOf(components),
-        stateDir: components.places.stateDir,
-        stateStandIn: components.places.state === components.places.stateDir ? '' : components.places.state,
-        stateError: (await components.readiness.missing()).get('state') ?? '',
-        listen: components.places.listen,
-        registry: components.registry.url,
-        registrySynced: components.registry.synced,
-        connections: components.connections.size,
-        endpoints: components.endpoints.size,
-        addressPairs: components.pools.size,
-        tunnelIdentifiers: components.identifiers.size,
-        policy: components.source.path,
-        policyError: components.source.error,
-        auditLog: components.auditLog?.path ?? '',
-        auditLost: BigInt(components.auditLog?.lost ?? 0),
-        onlyTunnels: [...components.tunnels].map(([service, types]) => ({ service, types: [...types] })),
-        limits: components.shares.uses(forwarder.capabilities?.memory),
-      };
-    },
+    getManager: () => toldManager(components),
 
     async listServices() {
       return {
@@ -169,40 +140,5 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     traceConnection: ({ id }, { signal }) => traceConnection(components, id, signal),
 
     pingConnection: ({ id, timeoutMs, size }) => pingConnection(components, id, timeoutMs || 1000, size),
-  };
-}
-
-async function capabilitiesOf(
-  components: ServiceComponents,
-): Promise<{ readonly capabilities?: fw.Capabilities; readonly forwarderError: string }> {
-  try {
-    return {
-      capabilities: await withinPatience(components.forwarder.getCapabilities({})),
-      forwarderError: '',
-    };
-  } catch (error) {
-    return { forwarderError: NsmError.from(error).message };
-  }
-}
-
-interface CertificateFields {
-  certificateSource?: string;
-  certificateUntil?: ReturnType<typeof timestampFromMs>;
-  certificateChain?: string;
-  certificateAuthorities?: string;
-  certificateError?: string;
-  certificateEndsSoon?: boolean;
-}
-
-function certificateOf({ credentials }: ServiceComponents): CertificateFields {
-  if (!credentials) return {};
-  const { source, validUntil, trouble, endsSoon, current } = credentials;
-  return {
-    certificateSource: source,
-    certificateUntil: timestampFromMs(validUntil.getTime()),
-    certificateChain: current.chain,
-    certificateAuthorities: [...current.authorities.values()].flat().join(''),
-    certificateError: trouble,
-    certificateEndsSoon: endsSoon,
   };
 }

@@ -71,7 +71,7 @@ export function callingHolder(
 
 /**
  * Gives a client the connection it asks for. The same request gets the same connection, however often it comes.
- * @throws NsmError for every refusal; then nothing of this request is left on any components.
+ * @throws NsmError for every refusal; then nothing of this request is left on any node.
  */
 async function requestConnection(
   components: ServiceComponents,

@@ -102,8 +102,8 @@ async function closeOf(
 }
 
 /**
- * While one connection replaces another, the client hears of the one that it has: of the old one until that is closed, and
- * not of its end.
+ * While one connection replaces another, the client hears of one connection alone: of the old until the old is closed, then of the
+ * new, and never of the old one's end.
  */
 function isCurrent(
   { connections }: Pick<ServiceComponents, 'connections'>,

@@ -15,7 +15,7 @@ const asked = (selector: Selector, interfaceParameters: Selector = {}) => {
   return fromBinary(schema, toBinary(schema, create(schema, request)));
 };
 
-it('does not depend on the order of map fields on the wire', () => {
+it('a fingerprint does not depend on the order of map fields on the wire', () => {
   const [one, other] = [
     asked({ a: '1', b: '2' }, { x: '1', y: '2' }),
     asked({ b: '2', a: '1' }, { y: '2', x: '1' }),
@@ -24,7 +24,7 @@ it('does not depend on the order of map fields on the wire', () => {
   expect(fingerprintOf(schema, one)).toBe(fingerprintOf(schema, other));
 });
 
-it('depends on what is asked for, and for whom', () => {
+it('a fingerprint depends on what is asked for, and for whom', () => {
   const request = asked({ a: '1' });
   const owner = { namespace: 1, process: { pid: 2, startTime: 3 } };
   const prints = [

@@ -6,8 +6,8 @@ import { canonical } from '../canonical.js';
 import { inOrderOfPreference } from '../choice/negotiation.js';
 
 /**
- * The same for requests that ask for the same, whatever the order of their map fields, whose order on the wire nobody keeps
- * (protobuf encoding, "Maps"). What this version does not know changes nothing that it does.
+ * The same for requests that ask for the same, whatever the order of their map fields, whose order on the wire is not
+ * kept (protobuf encoding, "Maps"). Fields that this version does not know count for nothing.
  * @param owner for whom it is asked. Default: the request alone says.
  */
 export function fingerprintOf<S extends DescMessage>(

@@ -1,10 +1,10 @@
 // nsmproxy.HalfInspection on TCP: what the manager of the other half of a connection may see of this one.
 import { type CallContext, NsmError, type proxy, type ServiceImplementation } from '@nsm/api';
 import { callingManager } from '../admission/calling-manager.js';
-import { answerBench } from '../looking/bench.js';
-import { captureHalf, knownPlaces } from '../looking/capture.js';
-import { sharedHalf } from '../looking/halves.js';
-import { observeHere } from '../looking/observe-drops.js';
+import { answerBench } from '../inspection/bench.js';
+import { captureHalf, knownPlaces } from '../inspection/capture.js';
+import { sharedHalf } from '../inspection/halves.js';
+import { observeHere } from '../inspection/observe-drops.js';
 import type { Connection } from '../state/connection.js';
 import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';

@@ -2,13 +2,14 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { type admin, NsmError, type registry as reg } from '@nsm/api';
-import { policy } from '../connection/policy.js';
+import { timing } from '../connection/timing.js';
 import type { ServiceComponents } from './components.js';
 
 type PeerCheck = MessageInitShape<typeof admin.PeerCheckSchema>;
 type Reached = Partial<Pick<admin.PeerCheck, 'version' | 'roundTripMs' | 'clockAheadMs' | 'error' | 'code'>>;
 type Offered = Partial<Pick<admin.PeerCheck, 'remote' | 'tunnels' | 'obstacles'>>;
 
+/** Managers that are called at the same time. */
 const atOnce = 16;
 
 /** Each other manager as soon as it is known how it is reached; those that said that they stopped are left out. */
@@ -35,7 +36,7 @@ async function checkPeer(components: ServiceComponents, other: reg.Manager): Pro
   return { manager: other.name, address: other.address, ...offered, ...reached };
 }
 
-/** Milliseconds, longer than a channel that found nobody waits until it tries again: what it says before may be over. */
+/** Milliseconds, longer than a channel waits after a connection that failed: until it tries again it tells of that one. */
 const untilTriedAgainMs = 600;
 
 /** The second call is timed: the first may have to make the connection. */
@@ -43,7 +44,7 @@ async function reach(
   { peers, self, clock, stopping }: ServiceComponents,
   { name, address }: reg.Manager,
 ): Promise<Reached> {
-  const call = () => peers.check({ manager: name, address }, self.name, [], policy.callAnswerMs);
+  const call = () => peers.check({ manager: name, address }, self.name, [], timing.callAnswerMs);
   try {
     await call().catch(async (thrown: unknown) => {
       if (NsmError.from(thrown).kind !== 'unavailable') throw thrown;

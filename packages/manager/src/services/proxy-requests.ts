@@ -9,7 +9,7 @@ import { fingerprintOf } from './fingerprint.js';
 
 /**
  * Makes this node's half of a connection, for a well-formed request. The same request gets the same half, however often it comes.
- * @throws NsmError for every refusal; then nothing of the request is left on this components.
+ * @throws NsmError for every refusal; then nothing of the request is left on this node.
  */
 export async function requestProxyConnection(
   components: ServiceComponents,
@@ -29,17 +29,15 @@ export async function requestProxyConnection(
     make: (interrupted) =>
       makeHalf(
         components,
-        request,
         {
+          request,
           key,
           fingerprint,
           client: foreignClient(request.client, request.clientManagerName, caller),
+          callerAddress: caller.remoteAddress ?? '',
         },
-        {
-          address: caller.remoteAddress ?? '',
-          signal: AbortSignal.any([signal, interrupted]),
-          course,
-        },
+        AbortSignal.any([signal, interrupted]),
+        course,
       ),
   });
   if (!connection) throw new NsmError('internal', `no half of connection ${request.connectionId}`);

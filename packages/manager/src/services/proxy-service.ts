@@ -59,13 +59,11 @@ export function proxyService(
     planProxyConnection: async (request, context) => {
       admitProxyRequest(request);
       const { name } = callingManager(components, context, request.clientManagerName);
-      const client = foreignClient(request.client, name, context);
-      return await planHalf(
-        components,
-        { ...request, clientManagerName: name },
-        client,
-        context.remoteAddress ?? '',
-      );
+      return await planHalf(components, {
+        request: { ...request, clientManagerName: name },
+        client: foreignClient(request.client, name, context),
+        callerAddress: context.remoteAddress ?? '',
+      });
     },
     closeProxyConnection: (request, context) =>
       refusable(async () => {

@@ -3,13 +3,13 @@ import type { Message, MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { admin, forwarder as fw } from '@nsm/api';
 import type { Course } from '@nsm/observe';
+import { throughConnection } from '../inspection/ping.js';
 import { forEachLimited } from '../limited-concurrency.js';
-import { throughConnection } from '../looking/ping.js';
 import { type Connection, detailOf, isInPlace, stateOf } from '../state/connection.js';
 import type { ServiceComponents } from './components.js';
 import { withinPatience } from './within-patience.js';
 
-/** Milliseconds within which the other side of a connection answers whoever measures. */
+/** Milliseconds within which the other side of a connection must answer a measurement. */
 const answersWithinMs = 500;
 /** Connections that are measured at the same time: the forwarder's looks for one answer hold up those for another. */
 const measuredAtOnce = 4;
@@ -100,7 +100,7 @@ export async function roundTripsOf(
   return measured;
 }
 
-/** Of thousands of routes so many are told: all connections of a node go into one reply. */
+/** Routes of one side that are told, where a side has thousands: all connections of a node go into one reply. */
 const maxRoutesTold = 64;
 
 function withFewRoutes<T extends { readonly route: readonly string[] }>(parameters: T) {

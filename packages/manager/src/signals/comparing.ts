@@ -1,5 +1,5 @@
 // Connections are compared with the kernel now and then, also where no event told of a difference.
-import { policy } from '../connection/policy.js';
+import { timing } from '../connection/timing.js';
 import type { SignalComponents } from './components.js';
 
 /**
@@ -25,7 +25,7 @@ export async function keepComparing({
   clock,
   stopping,
 }: SignalComponents): Promise<void> {
-  const { compareRoundMs, compareGapMs, answerWithinMs } = policy;
+  const { compareRoundMs, compareGapMs, answerWithinMs } = timing;
   const rest = (pauseMs: number) => clock.sleep(Math.max(0, pauseMs) * (0.75 + clock.random() / 2), stopping);
   while (!stopping.aborted) {
     const ids = [...connections.values()].map(({ id }) => id);

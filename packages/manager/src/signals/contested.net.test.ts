@@ -5,7 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RouteMonitor } from '@nsm/netlink';
 import { firstAnswer, leaks, requireRoot, type TestNamespace, waitFor } from '@nsm/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kernel, linked, mendPauses, TestMesh } from '../manager.test.mesh.js';
+import { kernel, TestMesh } from '../manager.test.mesh.js';
+import { mendPauses } from '../manager.test.start.js';
+import { linked } from '../manager.test.underlay.js';
 
 type Undo = (pod: TestNamespace, name: string, address: string) => void;
 

@@ -2,7 +2,7 @@
 // endpoint still serves them.
 import { type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { endpointKey } from '@nsm/registry';
-import { policy } from '../connection/policy.js';
+import { timing } from '../connection/timing.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import { tellDrained } from '../peers/registration.js';
 import { type Connection, endpointOf, isUp } from '../state/connection.js';
@@ -21,7 +21,7 @@ export async function leave(components: SignalComponents, record: NetworkService
   const moving = moveAll(components, (connection) => isServedBy(connection, record), reason);
   const moved = new AbortController();
   const signal = AbortSignal.any([components.stopping, moved.signal]);
-  await Promise.race([moving, components.clock.sleep(policy.leavePatienceMs, signal)]);
+  await Promise.race([moving, components.clock.sleep(timing.leavePatienceMs, signal)]);
   moved.abort();
   await end('it was removed');
 }

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import type { SignalComponents } from './components.js';
 import { watchForwarder } from './losses.js';
 
-it('asks a forwarder that comes back what it can do, before connections are compared by it', async () => {
+it('a forwarder that comes back is asked what it can do, before connections are compared by it', async () => {
   const stopping = new AbortController();
   const happened: string[] = [];
   let answers = 0;

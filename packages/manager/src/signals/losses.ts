@@ -2,7 +2,7 @@
 import { type forwarder as fw, type NetworkServiceEndpoint, NsmError } from '@nsm/api';
 import { type HealCause, noteLoss } from '../connection/facts.js';
 import { removeOrphanedInterfaces } from '../connection/orphaned-interfaces.js';
-import { policy } from '../connection/policy.js';
+import { timing } from '../connection/timing.js';
 import { type Connection, isClosed, isDetached, isInPlace } from '../state/connection.js';
 import { isSameNamespace } from '../state/namespace-identity.js';
 import { tellPrefixes } from './cluster-changes.js';
@@ -52,7 +52,7 @@ export async function watchForwarder(components: SignalComponents): Promise<void
       away = true;
     }
     offers.listen(false);
-    await clock.sleep(policy.callForwarderAgainMs, stopping);
+    await clock.sleep(timing.callForwarderAgainMs, stopping);
   }
 }
 

@@ -1,7 +1,7 @@
 // An underlay address that has left the node takes the tunnels that begin at it along: whatever is sent to them goes nowhere.
 import { NsmError } from '@nsm/api';
 import { IpPrefix } from '@nsm/netlink';
-import { policy } from '../connection/policy.js';
+import { timing } from '../connection/timing.js';
 import { keepLooking } from '../keep-looking.js';
 import { type Connection, isClosed, isDetached } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
@@ -9,7 +9,7 @@ import { lose } from './losses.js';
 
 /** Looks again and again until the manager stops. */
 export async function watchOwnAddresses(components: SignalComponents): Promise<void> {
-  await keepLooking(components, policy.compareRoundMs, async () => {
+  await keepLooking(components, timing.compareRoundMs, async () => {
     try {
       await loseHomeless(components);
     } catch (error) {
@@ -24,7 +24,7 @@ async function loseHomeless(components: SignalComponents): Promise<void> {
   const { clock, stopping, reconciler, self } = components;
   if ((await homeless(components)).length === 0) return;
   // An address may be away for a moment: an uplink moves, a lease is renewed.
-  await clock.sleep(policy.addressAwayMs, stopping);
+  await clock.sleep(timing.addressAwayMs, stopping);
   for (const connection of await homeless(components)) {
     const { local } = connection.crossConnect.tunnel ?? {};
     const reason = `${local}, from which its tunnel went, has left node "${self.name}"`;

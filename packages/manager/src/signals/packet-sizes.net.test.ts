@@ -3,7 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { requireRoot, waitFor } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
-import { kernel, routed, sharedMesh } from '../manager.test.mesh.js';
+import { kernel, sharedMesh } from '../manager.test.mesh.js';
+import { routed } from '../manager.test.underlay.js';
 
 describe.skipIf(!requireRoot('packet sizes'))('a way that carries less than it seems', () => {
   const shared = sharedMesh(['client', 'endpoint'], routed(4), { probeIntervalMs: 50 });

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { forwarder as fw, tunnelNames } from '@nsm/api';
 import { largestSize } from '@nsm/netlink';
 import { mtuOf, wayOf } from '../choice/narrow-ways.js';
-import { policy } from '../connection/policy.js';
+import { timing } from '../connection/timing.js';
 import { echoHeaders, probeFrom, senderOf } from '../sender.js';
 import { type Connection, isUp } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
@@ -17,28 +17,20 @@ export class SizeProbe implements Disposable {
   readonly #components: SignalComponents;
   /** By way, what was tried last, and when it is tried again. */
   readonly #tried = new Map<string, { readonly connection: Connection; readonly nextMs: number }>();
-  #looking = false;
 
   constructor(components: SignalComponents) {
     this.#components = components;
   }
 
-  /** Does nothing while the look before is not over. */
   async look(connections: readonly Connection[]): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
-    try {
-      for (const connection of largestOfEach(connections)) {
-        const { clock, stopping } = this.#components;
-        const before = this.#tried.get(wayOf(connection));
-        const isLarger = mtuOf(connection) > (before ? mtuOf(before.connection) : 0);
-        if (stopping.aborted || (before && !isLarger && clock.now() < before.nextMs)) continue;
-        const came = await this.#try(connection);
-        const againMs = policy.trySizes[came === 'whole' ? 'afterMs' : 'soonMs'];
-        this.#tried.set(wayOf(connection), { connection, nextMs: clock.now() + againMs });
-      }
-    } finally {
-      this.#looking = false;
+    for (const connection of largestOfEach(connections)) {
+      const { clock, stopping } = this.#components;
+      const before = this.#tried.get(wayOf(connection));
+      const isLarger = mtuOf(connection) > (before ? mtuOf(before.connection) : 0);
+      if (stopping.aborted || (before && !isLarger && clock.now() < before.nextMs)) continue;
+      const came = await this.#try(connection);
+      const againMs = timing.trySizes[came === 'whole' ? 'afterMs' : 'soonMs'];
+      this.#tried.set(wayOf(connection), { connection, nextMs: clock.now() + againMs });
     }
   }
 
@@ -75,7 +67,7 @@ export class SizeProbe implements Disposable {
     if (!sender) return false;
     const payload = Buffer.alloc(size - echoHeaders(sender));
     payload.set(randomBytes(markSize));
-    const how = { timeoutMs: policy.trySizes.answerMs, method: fw.ProbeMethod.ECHO, payload };
+    const how = { timeoutMs: timing.trySizes.answerMs, method: fw.ProbeMethod.ECHO, payload };
     return await probeFrom(this.#components.forwarder, sender, connection, how).then(
       ({ answered }) => answered,
       () => false,

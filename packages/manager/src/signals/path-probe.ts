@@ -1,7 +1,7 @@
 // A node from which no packets come back: its clients go to other endpoints where there are any, and else keep what they
 // have until packets come back.
 import { NsmError, traitsOf } from '@nsm/api';
-import { policy } from '../connection/policy.js';
+import { timing } from '../connection/timing.js';
 import { forEachLimited } from '../limited-concurrency.js';
 import { type Connection, isInPlace, isUp, stateOf } from '../state/connection.js';
 import { compareSoon } from './comparing.js';
@@ -12,7 +12,6 @@ import { pathFailureOf } from './path-failure.js';
 export class PathProbe {
   readonly #components: SignalComponents;
   readonly #manager: string;
-  #looking = false;
   #unanswered = 0;
   /** Looks in a row at which only those did not answer whose pods something else undoes. */
   #undone = 0;
@@ -25,24 +24,19 @@ export class PathProbe {
     this.#manager = manager;
   }
 
-  /** Sends a packet and waits for the answer, and does what follows from it. Does nothing while the look before is not over. */
+  /** Sends a packet and waits for the answer, and does what follows from it. */
   async look(connections: readonly Connection[]): Promise<void> {
     const clients = connections.filter(hasInterface);
-    if (this.#looking || clients.length === 0) return;
-    this.#looking = true;
-    try {
-      // Once something did not come back, the next look follows at once.
-      do {
-        const answered = await this.#answered(clients);
-        if (answered === 'yes') return await this.#heard(clients);
-        if (answered === 'unknown') return;
-        if (answered === 'undone') return await this.#notLeftAlone(clients);
-        this.#unanswered++;
-      } while (this.#unanswered < policy.failuresUntilDown && !this.#components.stopping.aborted);
-      await this.#reportFailures(clients);
-    } finally {
-      this.#looking = false;
-    }
+    if (clients.length === 0) return;
+    // Once something did not come back, the next look follows at once.
+    do {
+      const answered = await this.#answered(clients);
+      if (answered === 'yes') return await this.#heard(clients);
+      if (answered === 'unknown') return;
+      if (answered === 'undone') return await this.#notLeftAlone(clients);
+      this.#unanswered++;
+    } while (this.#unanswered < timing.failuresUntilDown && !this.#components.stopping.aborted);
+    await this.#reportFailures(clients);
   }
 
   /**
@@ -53,7 +47,7 @@ export class PathProbe {
     if (this.#unanswered === 0) this.#turn++;
     const first = this.#turn % clients.length;
     const rotated = [...clients.slice(first), ...clients.slice(0, first)];
-    const asked = rotated.slice(0, this.#unanswered === 0 ? 1 : policy.probeSamples);
+    const asked = rotated.slice(0, this.#unanswered === 0 ? 1 : timing.probeSamples);
     const answers = await Promise.all(asked.map((connection) => this.#answerOf(connection)));
     return (['yes', 'no', 'undone'] as const).find((answer) => answers.includes(answer)) ?? 'unknown';
   }
@@ -74,10 +68,10 @@ export class PathProbe {
   async #reportFailures(clients: readonly Connection[]): Promise<void> {
     const { connections, logger, clock } = this.#components;
     const now = clock.now();
-    if (this.#unanswered === policy.failuresUntilDown)
+    if (this.#unanswered === timing.failuresUntilDown)
       logger.warn({ peer: this.#manager }, 'no packets come back from the node');
     let offered = clients;
-    if (this.#unanswered > policy.failuresUntilDown && now < this.#offerAt) {
+    if (this.#unanswered > timing.failuresUntilDown && now < this.#offerAt) {
       // What was made meanwhile was not offered yet.
       offered = clients.filter(({ id }) => {
         const present = connections.byId(id);
@@ -91,7 +85,7 @@ export class PathProbe {
   async #notLeftAlone(clients: readonly Connection[]): Promise<void> {
     this.#undone++;
     const now = this.#components.clock.now();
-    if (this.#undone < policy.failuresUntilDown || now < this.#offerAt) return;
+    if (this.#undone < timing.failuresUntilDown || now < this.#offerAt) return;
     this.#offered(now);
     await this.#offer(clients.filter(({ id }) => this.#isUndone(id)));
   }
@@ -102,7 +96,7 @@ export class PathProbe {
   }
 
   #offered(now: number): void {
-    const { firstMs, longestMs } = policy.offer;
+    const { firstMs, longestMs } = timing.offer;
     this.#pause = Math.min(longestMs, 2 * this.#pause || firstMs);
     this.#offerAt = now + this.#pause;
   }

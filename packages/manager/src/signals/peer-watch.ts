@@ -1,7 +1,7 @@
 // Watches over the other ends of connections: the managers there, and whether packets come back. A manager that does not
 // answer does no harm while packets come back.
 import { NsmError } from '@nsm/api';
-import { policy } from '../connection/policy.js';
+import { timing } from '../connection/timing.js';
 import type { Peer } from '../peers/peer-managers.js';
 import { type Connection, isClosed, isInPlace } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
@@ -13,7 +13,7 @@ import { hearTroubled } from './undone-there.js';
 /** Watches until the manager stops. */
 export async function watchPeers(components: SignalComponents): Promise<void> {
   await Promise.all([
-    watch(components, policy.callAgainMs, () => new PeerWatch(components)),
+    watch(components, timing.callAgainMs, () => new PeerWatch(components)),
     watch(components, components.probeIntervalMs, (manager) => new PathProbe(components, manager)),
     watch(components, components.probeIntervalMs, () => new SizeProbe(components)),
   ]);
@@ -21,8 +21,9 @@ export async function watchPeers(components: SignalComponents): Promise<void> {
 
 /** Checks all connections that this manager shares with another manager. */
 interface Watch {
+  /** Called again when the look before is over. */
   look(connections: readonly Connection[]): Promise<void>;
-  /** Nothing is shared with it any more. */
+  /** Nothing is shared with that manager any more. */
   [Symbol.dispose]?(): void;
 }
 
@@ -32,6 +33,7 @@ async function watch(
   begin: (manager: string) => Watch,
 ): Promise<void> {
   const watches = new Map<string, Watch>();
+  const looking = new Set<Watch>();
   while (!components.stopping.aborted) {
     await components.clock.sleep(intervalMs, components.stopping);
     const shared = sharedByManager(components);
@@ -43,7 +45,9 @@ async function watch(
     for (const [manager, connections] of shared) {
       const present = watches.get(manager) ?? begin(manager);
       watches.set(manager, present);
-      void present.look(connections);
+      if (looking.has(present)) continue;
+      looking.add(present);
+      void present.look(connections).finally(() => looking.delete(present));
     }
   }
 }
@@ -65,7 +69,6 @@ function sharedByManager(components: SignalComponents): Map<string, Connection[]
 /** What is known of another manager. Times are monotonic milliseconds, so that a clock that jumps changes nothing. */
 class PeerWatch implements Watch {
   readonly #components: SignalComponents;
-  #looking = false;
   #missed = 0;
   #silentSince = 0;
   #incarnation = '';
@@ -75,22 +78,18 @@ class PeerWatch implements Watch {
     this.#components = components;
   }
 
-  /** Does nothing while the look before is not over. */
   async look(connections: readonly Connection[]): Promise<void> {
     const peer = connections[0]?.peer;
-    if (this.#looking || !peer) return;
-    this.#looking = true;
+    if (!peer) return;
     try {
       await this.#compare(peer, connections);
-      if (this.#missed >= policy.callsUntilSilent)
+      if (this.#missed >= timing.callsUntilSilent)
         this.#components.logger.info({ peer: peer.manager }, 'the manager answers again');
       this.#missed = 0;
     } catch (thrown) {
       const error = NsmError.from(thrown);
       if (error.kind !== 'unimplemented' && !this.#components.stopping.aborted)
         this.#unheard(peer, connections, error);
-    } finally {
-      this.#looking = false;
     }
   }
 
@@ -98,7 +97,7 @@ class PeerWatch implements Watch {
     const { peers, self } = this.#components;
     const age = this.#components.clock.now() - this.#comparedAt;
     // A manager that did not answer has not heard what it was to be told meanwhile.
-    const due = age > policy.compareWithPeerMs || this.#missed > 0;
+    const due = age > timing.compareWithPeerMs || this.#missed > 0;
     // A connection that is being made anew has no other half yet.
     const held = connections.filter(isInPlace);
     const shared = held.map((connection) => ({
@@ -106,7 +105,7 @@ class PeerWatch implements Watch {
       tunnelIdentifier: connection.tunnel?.identifier ?? 0,
       halfId: connection.halfId ?? '',
     }));
-    const ask = (asked: typeof shared) => peers.check(peer, self.name, asked, policy.callAnswerMs);
+    const ask = (asked: typeof shared) => peers.check(peer, self.name, asked, timing.callAnswerMs);
     const first = await ask(due ? shared : []);
     hearTroubled(this.#components, held, first.troubled);
     const restarted = first.incarnation !== this.#incarnation;
@@ -148,13 +147,13 @@ class PeerWatch implements Watch {
     const now = this.#components.clock.now();
     this.#missed++;
     if (this.#missed === 1) this.#silentSince = now;
-    if (this.#missed < policy.callsUntilSilent) return;
+    if (this.#missed < timing.callsUntilSilent) return;
     // The troubles that this manager told of explain missing packets no longer.
     hearTroubled(this.#components, connections, []);
-    if (this.#missed === policy.callsUntilSilent)
+    if (this.#missed === timing.callsUntilSilent)
       this.#components.logger.warn({ peer: manager, err: error }, 'the manager does not answer');
     if (
-      now - this.#silentSince < policy.orphanedMs ||
+      now - this.#silentSince < timing.orphanedMs ||
       this.#components.registry.managers().get(manager)?.alive
     )
       return;

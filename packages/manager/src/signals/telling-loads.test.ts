@@ -3,7 +3,7 @@ import type { NetworkServiceEndpoint } from '@nsm/api';
 import { expect, it } from 'vitest';
 import { keepTellingLoads, type LoadComponents } from './telling-loads.js';
 
-it('tells the loads of its own endpoints, once a period', async () => {
+it('a manager tells the loads of its own endpoints, once a period', async () => {
   const told: Record<string, number>[] = [];
   const stopping = new AbortController();
   let load = 0;

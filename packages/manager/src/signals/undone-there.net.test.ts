@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstAnswer, requireRoot, type TestNamespace, thorough, waitFor } from '@nsm/testkit';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { kernel, linked, mendPauses, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
+import { kernel, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
+import { mendPauses } from '../manager.test.start.js';
+import { linked } from '../manager.test.underlay.js';
 
 /** Between two looks at whether packets come back. */
 const probeIntervalMs = thorough ? 500 : 300;

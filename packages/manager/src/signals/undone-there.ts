@@ -1,4 +1,4 @@
-// A half that is undone again and again in a pod of one node is told of to the manager of the other node: packets do not come back
+// Halves that something in a pod of this node undoes again and again, told to the manager of the other node: packets do not come back
 // there for the same cause.
 import type { proxy } from '@nsm/api';
 import { type Connection, isInPlace } from '../state/connection.js';

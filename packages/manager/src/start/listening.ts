@@ -14,7 +14,7 @@ import {
   withPods,
 } from '@nsm/api';
 import { openerOf, refuseDescriptors } from '@nsm/netlink';
-import { audited } from '../audit/audited-writes.js';
+import { auditedWrites } from '../audit/audited-writes.js';
 import type { ManagerOptions } from '../manager-options.js';
 import { adminService } from '../services/admin-service.js';
 import { auditedCalls } from '../services/audited-calls.js';
@@ -40,9 +40,10 @@ export async function listenTcp(
       proxy.HalfInspection,
       auditedCalls(services, inspectionService(services), ['captureHalf', 'serveBench']),
     );
-  if (services.registry.service) server.add(reg.Registry, audited(services.audit, services.registry.service));
+  if (services.registry.service)
+    server.add(reg.Registry, auditedWrites(services.audit, services.registry.service));
   const { credentials } = services;
-  // In plain text operators are whoever calls.
+  // In plain text every caller counts as an operator.
   if (credentials || insecureOperators)
     server.add(admin.Admin, auditedCalls(services, operatorService(adminService(services))), ['operator']);
   const { joining } = credentials ?? {};
@@ -82,7 +83,7 @@ export async function listenUnix(
     readiness.have('sockets');
     logger.warn({ socket }, 'a socket was removed by somebody else: made again');
   };
-  // Any pod may ask; who asks is known by its credentials. Operators are whoever may open admin.sock.
+  // Any pod may ask; who asks is known by its credentials. A user who may open admin.sock is an operator.
   openToAll(runDir);
   const server = (): Server =>
     newServer(services, stops, {
@@ -101,7 +102,10 @@ export async function listenUnix(
   const ofClients = auditedCalls(services, clientService(services));
   const ofEndpoints = auditedCalls(services, endpointService(services));
   const ofOperators = auditedCalls(services, adminService(services), [
-    ...(['closeConnection', 'drain', 'captureConnection', 'benchConnection'] as const),
+    'closeConnection',
+    'drain',
+    'captureConnection',
+    'benchConnection',
   ]);
   const sockets = [
     ['client.sock', 0o666, server().add(connect.ClientConnection, ofClients)],

@@ -1,5 +1,5 @@
-// What a pod has in its tables takes the forwarder as long to read as the pod likes: of what all pods wait for, each has one reading
-// at a time.
+// A pod with many routes keeps the forwarder reading for long: of each pod one reading is under way at a time, so that other pods get
+// their turn.
 import { Turns } from '@nsm/api';
 import type { Forwarder } from '../forwarder-client.js';
 

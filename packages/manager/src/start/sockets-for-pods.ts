@@ -3,10 +3,10 @@
 import { chmodSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-/** More than a node runs containers. All are there from the start: kubelet gives one again after a reboot, and asks nobody. */
+/** More folders than a node runs containers. All are there from the start: after a reboot kubelet gives a folder again without asking. */
 const folders = 512;
 const mode = 0o755;
-/** Where a container that shares memory has RUN/shared: as it has the folder read-only, nobody could make the place for that later. */
+/** Mount point of RUN/shared in containers that share memory: they have the folder read-only, so it cannot be made later. */
 const mountPoint = 'shared';
 
 /** Below --run-dir, one for each container that may have the sockets at the same time. */

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { Stops } from './stops.js';
 
-it('stops the last first, each once, also when one before has failed', async () => {
+it('parts are stopped the last first, each once, also when one before has failed', async () => {
   const done: string[] = [];
   const stops = new Stops({
     error: (_fields: object, message?: string) => void done.push(message ?? ''),

@@ -1,4 +1,4 @@
-// What takes back what was begun.
+// The parts that a manager has begun, stopped in reverse order.
 import type { Logger } from 'pino';
 
 export class Stops {

@@ -50,19 +50,19 @@ const full: Required<Connection> = {
 const again = (connection: Connection): Connection =>
   connectionCodec.decode(connectionCodec.encode(connection), connectionCodec.schema);
 
-it('keeps every field', () => {
+it('a record keeps every field', () => {
   expect(again(full)).toStrictEqual(full);
   expect(again(again(full))).toStrictEqual(full);
 });
 
-it('keeps what is absent absent', () => {
+it('a record keeps absent fields absent', () => {
   const { owner, replaces, request, peer, halfId, endpointInterface, tunnel, client, provider, ...least } =
     full;
   expect(again({ ...least, pairs: [] })).toStrictEqual({ ...least, pairs: [] });
   expect(again({ ...least, owner: { namespace: 1 } }).owner).toStrictEqual({ namespace: 1 });
 });
 
-it('keeps every phase and intent', () => {
+it('a record keeps every phase and intent', () => {
   const phases: Phase[] = [
     { kind: 'CONNECTING' },
     { kind: 'UP', contested: 'a', contestedThere: '' },

@@ -7,7 +7,7 @@ const nothing = { entries: () => [], put: () => undefined };
 const connection = (phase: Phase, since = 1000): Connection =>
   ({ id: 'a', since, phase, intent: { kind: 'connected' } }) as unknown as Connection;
 
-it('counts a heal when the connection is up again', () => {
+it('a heal is counted when the connection is up again', () => {
   const histories = new ConnectionHistories(nothing);
   const lost = connection({ kind: 'LOST', reason: 'gone', attempt: 0 } as never);
   const phases = [
@@ -33,14 +33,14 @@ it('counts a heal when the connection is up again', () => {
   ]);
 });
 
-it('takes a connection that is found after a restart for as old as its state', () => {
+it('a connection that is found after a restart is as old as its state', () => {
   const histories = new ConnectionHistories(nothing);
   histories.note(connection({ kind: 'UP' }, 500), 9000);
   expect(histories.of('a').since).toBe(500);
   expect(histories.of('unknown')).toEqual({ since: 0, heals: 0, states: [] });
 });
 
-it('goes on after a restart where it was, and ends with the connection', () => {
+it('a history goes on after a restart where it was, and ends with the connection', () => {
   const kept = new Map<string, Noted | undefined>();
   const disk = {
     entries: () => [...kept].flatMap(([id, past]) => (past ? [[id, structuredClone(past)] as const] : [])),

@@ -20,7 +20,7 @@ export interface Past {
   readonly states: readonly PastState[];
 }
 
-/** As it is kept. */
+/** A `Past` as it is kept on the disk, and added to. */
 export interface Noted extends Past {
   heals: number;
   /** Set while the connection has been in a state of `healing` and not been up since. */

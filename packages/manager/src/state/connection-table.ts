@@ -1,4 +1,4 @@
-// The connections of this manager: in memory, in the store, and told to whoever watches.
+// The connections of this manager: in memory, in the store, and told to watchers.
 import { Backlog, type NamespaceIdentity } from '@nsm/api';
 import { type EndpointKey, endpointKey } from '@nsm/registry';
 import {
@@ -78,7 +78,7 @@ export class ConnectionTable {
     return [...this.#healing].flatMap((id) => this.#byId.get(id) ?? []);
   }
 
-  /** Those that somebody in a pod of this node undoes again and again. */
+  /** Connections that something in a pod of this node undoes again and again. */
   contested(): Connection[] {
     return [...this.#contested].flatMap((id) => this.#byId.get(id) ?? []);
   }

@@ -13,7 +13,7 @@ it('hardware addresses are local, of one device, another at each side, and not l
   );
 });
 
-it('says nothing twice in one reason', () => {
+it('a reason says nothing twice', () => {
   expect(withCause('gone', 'no endpoint')).toBe('gone; no endpoint');
   expect(withCause('gone; no endpoint', 'no endpoint')).toBe('gone; no endpoint');
 });

@@ -36,7 +36,7 @@ export type Phase =
   | { readonly kind: 'CONNECTING' }
   | {
       readonly kind: 'UP';
-      /** What somebody in a pod of this node undoes each time it is mended. */
+      /** What something in a pod of this node undoes each time it is mended. */
       readonly contested?: string;
       /** The same, as the other manager tells of its half. */
       readonly contestedThere?: string;

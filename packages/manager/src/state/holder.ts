@@ -1,4 +1,4 @@
-// Whose something is that there is only so much of: a pod's, and its user's.
+// Who has a share of what is limited: a pod, and the user of the pod.
 import type { NamespaceIdentity, PeerCredentials, Subject } from '@nsm/api';
 import { type Connection, namespaceOfOwner } from './connection.js';
 import { identityOf } from './namespace-identity.js';

@@ -68,6 +68,6 @@ function count(tally: Tally, holder: Holder, by: number): void {
 }
 
 function of(tally: Tally, holder: Holder, less: number): Had {
-  const [pod, user] = holderNames(holder).map((name) => tally.of(name) - less) as [number, number];
-  return { pod, user };
+  const [pod, user] = holderNames(holder);
+  return { pod: tally.of(pod) - less, user: tally.of(user) - less };
 }

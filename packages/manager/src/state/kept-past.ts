@@ -5,7 +5,7 @@ import { type Codec, RecordFile, type StateLogger } from '@nsm/durable';
 /** Milliseconds for which changes are gathered. */
 const gatherMs = 1000;
 
-/** As whoever remembers it in memory uses it. */
+/** For the parts that have the same records in memory. */
 export interface Kept<T> {
   /** What was written before the last restart, and since. */
   entries(): Iterable<readonly [key: string, record: T]>;

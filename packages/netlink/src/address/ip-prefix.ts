@@ -68,6 +68,13 @@ export class IpPrefix {
     return address;
   }
 
+  /** For sorting by network: IPv4 before IPv6, the lowest first, and of those the largest. */
+  static compare(one: IpPrefix, other: IpPrefix): number {
+    if (one.version !== other.version) return one.version - other.version;
+    if (one.first !== other.first) return one.first < other.first ? -1 : 1;
+    return one.length - other.length;
+  }
+
   /** Bits of an address: 32 or 128. */
   get bits(): 32 | 128 {
     return this.version === 4 ? 32 : 128;

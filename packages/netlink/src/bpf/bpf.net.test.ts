@@ -5,6 +5,7 @@ import * as libc from '../libc/libc.js';
 import { bpf } from '../libc/libc-syscalls.js';
 import { BpfMap } from './bpf-map.js';
 import { BpfObject, describeProgram, testRun } from './bpf-object.js';
+import { loadProgram } from './small-program.test.support.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 
@@ -16,21 +17,6 @@ const createMap = (type: number, keySize: number, valueSize: number): number => 
   });
   attributes.write('test_map', 28);
   return bpf(0, attributes);
-};
-
-/** r0 = verdict; exit. */
-const loadProgram = (verdict: number): number => {
-  const instructions = Buffer.alloc(16);
-  instructions.writeUInt8(0xb7, 0);
-  instructions.writeInt32LE(verdict, 4);
-  instructions.writeUInt8(0x95, 8);
-  const license = Buffer.from('GPL\0');
-  const attributes = Buffer.alloc(64);
-  attributes.writeUInt32LE(3, 0);
-  attributes.writeUInt32LE(2, 4);
-  attributes.writeBigUInt64LE(libc.addressOf(instructions), 8);
-  attributes.writeBigUInt64LE(libc.addressOf(license), 16);
-  return bpf(5, attributes);
 };
 
 const tried = createMap(1, 4, 8);

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { errno, errnoName } from './errno.js';
 import { NetlinkBatchError, NetlinkError } from './netlink-error.js';
 
-it('agrees with Node', () => {
+it('names and numbers of errors are those of Node.js', () => {
   for (const [name, number] of Object.entries(constants.errno)) {
     // Second names for the same numbers.
     if (name === 'ENOTSUP' || name === 'EWOULDBLOCK') continue;
@@ -15,7 +15,7 @@ it('agrees with Node', () => {
   expect(errnoName(4711)).toBe('errno 4711');
 });
 
-it('reads as code: operation object: words', () => {
+it('an error reads as code: operation object: words', () => {
   const error = new NetlinkError(17, 'add link', 'nsm0 in netns 4026532208');
   expect(error.message).toBe('EEXIST: add link nsm0 in netns 4026532208: File exists');
   expect(error).toMatchObject({ errno: 17, code: 'EEXIST', operation: 'add link' });
@@ -24,7 +24,7 @@ it('reads as code: operation object: words', () => {
   expect(explained.attributeOffset).toBe(32);
 });
 
-it('of a batch is its first failure', () => {
+it('the error of a batch is its first failure', () => {
   const failure = { index: 3, error: new NetlinkError(19, 'set link', '#9', { text: 'gone' }) };
   const error = new NetlinkBatchError(failure, [failure]);
   expect(error).toBeInstanceOf(NetlinkError);

@@ -2,9 +2,9 @@
 import { ipJson, leaks, makeNamespace, requireRoot, type TestNamespace } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DecodeError } from '../decode-error.js';
-import { NetlinkError } from '../libc/netlink-error.js';
 import { openNamespace } from '../namespaces/namespaces.js';
 import { RouteSocket } from '../route/route-socket.js';
+import { codeOf, shown } from './links.net.test.support.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
 
@@ -19,19 +19,6 @@ describe.skipIf(!requireRoot('link operations'))('link operations', () => {
     a.remove();
     b.remove();
   });
-  const shown = async (namespace: TestNamespace, name: string): Promise<Record<string, unknown>> => {
-    const [link] = await ipJson(namespace.name, ['link', 'show', 'dev', name]);
-    return link!;
-  };
-  const codeOf = (fn: () => unknown): string => {
-    try {
-      fn();
-    } catch (error) {
-      if (error instanceof NetlinkError) return error.code;
-      throw error;
-    }
-    return 'none';
-  };
 
   it('changes', async () => {
     const { index } = a.route.createLink({ kind: 'veth', name: 'v', peer: { name: 'p' } });

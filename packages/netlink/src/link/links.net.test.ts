@@ -1,8 +1,9 @@
 // Links on the real kernel, with `ip` as the oracle.
-import { ipJson, leaks, makeNamespace, requireRoot, type TestNamespace } from '@nsm/testkit';
+import { leaks, makeNamespace, requireRoot, type TestNamespace } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NetlinkError } from '../libc/netlink-error.js';
 import type { LinkSpec } from './link-spec.js';
+import { codeOf, shown } from './links.net.test.support.js';
 import { openTap } from './tap.js';
 
 afterAll(() => expect(leaks()).toEqual([]));
@@ -18,19 +19,6 @@ describe.skipIf(!requireRoot('links'))('links', () => {
     a.remove();
     b.remove();
   });
-  const shown = async (namespace: TestNamespace, name: string): Promise<Record<string, unknown>> => {
-    const [link] = await ipJson(namespace.name, ['link', 'show', 'dev', name]);
-    return link!;
-  };
-  const codeOf = (fn: () => unknown): string => {
-    try {
-      fn();
-    } catch (error) {
-      if (error instanceof NetlinkError) return error.code;
-      throw error;
-    }
-    return 'none';
-  };
 
   it('a veth pair is born in two namespaces at once, up, with everything it was given', async () => {
     a.route.addLink({

@@ -18,6 +18,6 @@ it.each([577, 1399, 1400, 1498])(
   },
 );
 
-it('asks nothing where nothing lies between', async () => {
+it('no size is asked for where none lies between', async () => {
   expect(await largestSize(1399, 1400, () => Promise.reject(new Error('asked')))).toBe(1399);
 });

@@ -1,8 +1,8 @@
 // Traffic control, offload switches and counters on the real kernel, with `tc` and `ethtool` as oracles.
 import { ipJson, leaks, makeNamespace, ping, requireRoot, run, type TestNamespace } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadProgram } from '../bpf/small-program.test.support.js';
 import * as libc from '../libc/libc.js';
-import { bpf } from '../libc/libc-syscalls.js';
 import { NetlinkError } from '../libc/netlink-error.js';
 import { EthtoolSocket } from '../link/ethtool.js';
 
@@ -136,22 +136,6 @@ describe.skipIf(!requireRoot('traffic'))('traffic', () => {
     expect(a.route.filters({ device: index, parent: 'egress' })).toEqual([]);
     expect(() => a.route.deleteFilter({ device: index, parent: 'egress', priority: 5 })).toThrow('ENOENT');
   });
-
-  // The smallest program: r0 = verdict; exit.
-  const loadProgram = (verdict: number): number => {
-    const instructions = Buffer.alloc(16);
-    instructions.writeUInt8(0xb7, 0);
-    instructions.writeInt32LE(verdict, 4);
-    instructions.writeUInt8(0x95, 8);
-    const license = Buffer.from('GPL\0');
-    const attributes = Buffer.alloc(64);
-    // BPF_PROG_TYPE_SCHED_CLS, two instructions, licence (linux/bpf.h, BPF_PROG_LOAD).
-    attributes.writeUInt32LE(3, 0);
-    attributes.writeUInt32LE(2, 4);
-    attributes.writeBigUInt64LE(libc.addressOf(instructions), 8);
-    attributes.writeBigUInt64LE(libc.addressOf(license), 16);
-    return bpf(5, attributes);
-  };
 
   it('eBPF programs decide over packets', async () => {
     const drop = loadProgram(2);

@@ -50,7 +50,7 @@ export async function readCertificateFacts(context: CheckContext): Promise<Certi
 }
 
 /** Plain text has none. */
-function certificatesOf(pem: string): X509Certificate[] {
+function certificatesOf(pem: string): readonly X509Certificate[] {
   return pem === '' ? [] : certificatesFromPem(pem);
 }
 

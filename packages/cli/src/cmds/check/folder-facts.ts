@@ -2,7 +2,7 @@
 import { accessSync, constants, readdirSync, statfsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { NsmError, splitHostPort } from '@nsm/api';
+import { NsmError, splitHostPort, systemCodeOf } from '@nsm/api';
 import { whyUntrusted } from '@nsm/durable';
 import { ownVersion } from '../../own-version.js';
 import type { Finding } from '../status/findings.js';
@@ -130,7 +130,7 @@ function isReadOnly(path: string): boolean {
     accessSync(path, constants.W_OK);
     return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EROFS';
+    return systemCodeOf(error) === 'EROFS';
   }
 }
 

@@ -9,7 +9,7 @@ import { exitStatus } from '../../exit-status.js';
 import { askExplanation } from '../../explanation/ask-explanation.js';
 import { printExplanation } from '../../explanation/explanation.js';
 import { withAdmin } from '../../managers/admin-client.js';
-import { explainCommand, ownNamespace, ownUser } from './explain-refusal.js';
+import { explainLine, ownNamespace, ownUser } from './explain-refusal.js';
 import type { ConnectFlags } from './flags.js';
 
 export async function runDryRun(service: string, flags: ConnectFlags): Promise<void> {
@@ -44,7 +44,7 @@ export async function runDryRun(service: string, flags: ConnectFlags): Promise<v
     `${output.paint('green', 'would connect')} to ${output.paint('bold', service)}: nothing was changed`,
   );
   output.list(entriesOf(plan, view, present));
-  output.line(output.paint('dim', `why this endpoint: ${explainCommand(service, flags)}`));
+  output.line(output.paint('dim', `why this endpoint: ${explainLine(service, flags)}`));
 }
 
 function entriesOf(

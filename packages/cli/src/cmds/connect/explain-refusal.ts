@@ -41,7 +41,7 @@ export async function explained(error: NsmError, service: string, flags: Connect
       ...shortLines(view, aboutChoice.has(error.kind) ? '' : error.message),
     ];
     if (lines.length === 0) return error;
-    const explained = [...lines, `see all: ${explainCommand(service, flags)}`];
+    const explained = [...lines, `see all: ${explainLine(service, flags)}`];
     return Object.assign(new NsmError(error.kind, error.message, error), { explained, ...shortened(error) });
   } catch (thrown) {
     // No endpoint provides the service: the explanation says which name was probably meant.
@@ -81,7 +81,7 @@ export function ownUser(): string {
 }
 
 /** The command that shows the whole of it. */
-export function explainCommand(
+export function explainLine(
   service: string,
   { netns, label, interface: interfaces, runDir }: ConnectFlags,
 ): string {

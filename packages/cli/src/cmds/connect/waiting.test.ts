@@ -20,7 +20,7 @@ const terminal = (live: boolean): Pick<Output, 'live' | 'json' | 'draft' | 'clea
   clear: () => drafts.push('cleared'),
 });
 
-it('is nothing at first, then what it waits for, and nothing when it is over', async () => {
+it('the line of a waiting request is empty at first, then says what it waits for, and is empty at the end', async () => {
   const waiting = showWaiting(terminal(true), 'vpn', flags, async () => 'no endpoint');
   await vi.advanceTimersByTimeAsync(1900);
   expect(drafts).toEqual([]);
@@ -31,7 +31,7 @@ it('is nothing at first, then what it waits for, and nothing when it is over', a
   expect(drafts.slice(1)).toEqual(['cleared']);
 });
 
-it('is not asked for where nobody would see it', async () => {
+it('the manager is not asked for that line where no terminal shows it', async () => {
   const whatFor = vi.fn(async () => 'anything');
   using _waiting = showWaiting(terminal(false), 'vpn', flags, whatFor);
   await vi.advanceTimersByTimeAsync(10_000);

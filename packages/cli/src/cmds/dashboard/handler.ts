@@ -4,7 +4,7 @@ import { accessSync, constants } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
-import { type Credential, checkPeer, NsmError } from '@nsm/api';
+import { type Credential, checkPeer, NsmError, systemCodeOf } from '@nsm/api';
 import { DashboardServer, LiveMesh, type PageCertificate } from '@nsm/dashboard';
 import { Output } from '@nsm/output';
 import type { MachineCredentials } from '@nsm/pki';
@@ -60,7 +60,7 @@ function mayOpen(socket: string): void {
   try {
     accessSync(socket, constants.R_OK | constants.W_OK);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES')
+    if (systemCodeOf(error) === 'EACCES')
       throw new NsmError('privilege', `${socket} may not be opened by this user: run as root`, error);
   }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Archive } from './archive.js';
 
-it('files of any length, also beyond a block, and with names that do not fit in one field', async () => {
+it('an archive holds files of any length, and with names that do not fit in one field', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'nsm-archive-'));
   try {
     const files = new Map([
@@ -26,7 +26,7 @@ it('files of any length, also beyond a block, and with names that do not fit in 
   }
 });
 
-it('a disk that is full is told', async () => {
+it('a full disk is told of as such', async () => {
   const archive = new Archive(createWriteStream('/dev/full'), 'top', new Date(0));
   await expect(archive.add('name', 'text').then(() => archive.end())).rejects.toThrow('ENOSPC');
 });

@@ -37,7 +37,7 @@ const daemon = (command: string, ...words: string[]): Daemon => ({
   bpfMaps: [],
 });
 
-it('is one mesh: managers that know each other, their processes, and their interfaces', () => {
+it('one mesh is told of: managers that know each other, their processes, and their interfaces', () => {
   const mesh = new OwnMesh();
   expect(mesh.admit(viewOf('a', 'a:5001', ['a:11-1'], ['b']), '/run/a', false)).toBe(true);
   expect(mesh.admit(viewOf('b', 'b:5001', []), '/run/b', false)).toBe(true);
@@ -60,10 +60,10 @@ it('is one mesh: managers that know each other, their processes, and their inter
   expect(mesh.admit(viewOf('c', 'c:5001', []), '/run/c', true)).toBe(true);
 });
 
-it('is all processes where no manager answers', () =>
+it('all processes are told of where no manager answers', () =>
   expect(new OwnMesh().runs(daemon('endpoint', '--run-dir', '/run/x'))).toBe(true));
 
-it('has no secret of a process of whoever', () => {
+it('a process of any user is told of without its secrets', () => {
   const environment = { NSM_JOIN: 'abc@10.0.0.1:5001', NSM_ETCD_PASSWORD: 'abc', NSM_NAME: 'a' };
   const told = withoutSecrets({
     ...daemon('manager', '--join', 'abc@host:1', '--token=abc', '--name', 'a'),

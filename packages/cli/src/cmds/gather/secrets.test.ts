@@ -35,7 +35,7 @@ describe('a text', () => {
   });
 });
 
-it('a value keeps its shape', () => {
+it('a value without its secrets keeps its shape', () => {
   const value = {
     parameters: { secret: 'memif', ring_size: '512' },
     client: { kubernetes: { namespace: 'a', labels: { team: 'blue' } }, labels: { tier: 'gold' } },

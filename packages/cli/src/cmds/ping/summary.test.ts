@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { summaryOf } from './summary.js';
 
-it('tells loss, and the spread of what came back', () => {
+it('a summary tells loss, and the spread of the round trips', () => {
   expect(summaryOf([3, undefined, 1, 2])).toEqual({
     sent: 4,
     received: 3,

@@ -15,7 +15,7 @@ class Terminal extends EventEmitter {
   }
 }
 
-it('q ends it, and the terminal is as before', () => {
+it('q ends nsm top, and the terminal is as before', () => {
   const terminal = new Terminal();
   const key = new QuitKey(true, terminal as unknown as NodeJS.ReadStream);
   terminal.emit('data', Buffer.from('x'));
@@ -26,7 +26,7 @@ it('q ends it, and the terminal is as before', () => {
   expect([terminal.isRaw, terminal.listenerCount('data')]).toEqual([false, 0]);
 });
 
-it('nothing is read where nothing is shown again and again', () => {
+it('no key is read where the output is shown only once', () => {
   const terminal = new Terminal();
   using _key = new QuitKey(false, terminal as unknown as NodeJS.ReadStream);
   expect([terminal.isRaw, terminal.listenerCount('data')]).toEqual([false, 0]);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { waterfall } from './waterfall.js';
 
-it('puts steps on one scale, and shows the shortest, too', () =>
+it('a waterfall has all steps on one scale, and shows the shortest, too', () =>
   expect(
     waterfall(
       [

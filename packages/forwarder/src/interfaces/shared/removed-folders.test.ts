@@ -23,7 +23,7 @@ const taken = async (path: string): Promise<void> => {
   await waitFor(() => !existsSync(join(root, 'place')));
 };
 
-it('takes what is deep, many and strangely named', async () => {
+it('a folder goes with what is deep, many and strangely named in it', async () => {
   const path = join(root, 'one');
   mkdirSync(join(path, 'client', ...new Array(60).fill('deep')), { recursive: true });
   for (let n = 0; n < 1500; n++) writeFileSync(join(path, 'client', `f${n}`), '');
@@ -31,7 +31,7 @@ it('takes what is deep, many and strangely named', async () => {
   await taken(path);
 });
 
-it('follows no link', async () => {
+it('a link in a folder is removed, and not followed', async () => {
   const other = join(root, 'other');
   mkdirSync(other);
   writeFileSync(join(other, 'file'), '');
@@ -42,7 +42,7 @@ it('follows no link', async () => {
   expect(readdirSync(other)).toEqual(['file']);
 });
 
-it('takes what an earlier process left', async () => {
+it('folders that an earlier process left go, too', async () => {
   mkdirSync(join(root, 'place', 'left', 'more'), { recursive: true });
   mkdirSync(join(root, 'one'));
   await taken(join(root, 'one'));
@@ -69,4 +69,4 @@ it('takes what a pod has put in the place of a folder while that was moved', asy
   expect(existsSync(other)).toBe(true);
 });
 
-it('has nothing to do where there is nothing', () => removed.take(join(root, 'nothing'), []));
+it('nothing is done where no folder waits', () => removed.take(join(root, 'nothing'), []));

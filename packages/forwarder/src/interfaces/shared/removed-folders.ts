@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { open, opendir, rename, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemCodeOf } from '@nsm/api';
 
 /** Files that are removed of one folder before it is the next folder's turn. */
 const atOnce = 1000;
@@ -82,7 +83,7 @@ export class RemovedFolders {
   async #empty(name: string): Promise<boolean> {
     const path = join(this.#place, name);
     const folder = await open(path, asFolder).catch((thrown: unknown) => {
-      if (!noFolder.has(codeOf(thrown))) throw thrown;
+      if (!noFolder.has(systemCodeOf(thrown))) throw thrown;
     });
     // Its pod was quicker, and had put something else in the place of the folder that was moved.
     if (!folder) {
@@ -132,8 +133,4 @@ function shut(folder: string): void {
 function first<K, V>(map: ReadonlyMap<K, V>): [K, V] | undefined {
   for (const entry of map) return entry;
   return undefined;
-}
-
-function codeOf(thrown: unknown): string | undefined {
-  return (thrown as NodeJS.ErrnoException).code;
 }

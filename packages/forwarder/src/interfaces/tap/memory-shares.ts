@@ -105,7 +105,7 @@ export class MemoryShares {
   #require({ pod, uid }: Sharer, more: number): void {
     const { sharedMemoryMib, userFactor } = this.#limits;
     const user = userName(uid);
-    const [ofPod, ofUser] = [pod, user].map((name) => (this.#held.get(name) ?? 0) + more) as [number, number];
+    const [ofPod, ofUser] = [(this.#held.get(pod) ?? 0) + more, (this.#held.get(user) ?? 0) + more];
     const limitOfUser = sharedMemoryMib * userFactor;
     const over =
       ofPod > sharedMemoryMib * mib

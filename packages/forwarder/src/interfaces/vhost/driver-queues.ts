@@ -16,7 +16,7 @@ export interface DriverQueue {
 }
 
 /** Bytes before each frame: zeros, as none of what can be in them is agreed on. */
-export const headerSize = 12;
+export const frameHeaderSize = 12;
 
 /** Packets that the device sends. */
 export class DriverReceiveQueue implements ReceiveQueue {
@@ -52,8 +52,11 @@ export class DriverReceiveQueue implements ReceiveQueue {
     const { ring, buffers, bufferSize } = this.#queue;
     const entry = this.#entry;
     ring.takeBack(entry);
-    const bytes = entry.length <= bufferSize ? entry.length - headerSize : 0;
-    if (bytes > 0 && memory.writeFrom(fd, buffers + entry.id * bufferSize + headerSize, bytes) === bytes) {
+    const bytes = entry.length <= bufferSize ? entry.length - frameHeaderSize : 0;
+    if (
+      bytes > 0 &&
+      memory.writeFrom(fd, buffers + entry.id * bufferSize + frameHeaderSize, bytes) === bytes
+    ) {
       moved.packets++;
       moved.bytes += bytes;
     } else moved.drops++;
@@ -84,7 +87,7 @@ export class DriverSendQueue implements SendQueue {
   fillFrom(fd: number, budget: number, moved: Moved): 'empty' | 'full' | 'more' {
     const { ring, kick, buffers, bufferSize } = this.#queue;
     ring.wantsCalls = false;
-    const room = bufferSize - headerSize;
+    const room = bufferSize - frameHeaderSize;
     let outcome: 'empty' | 'full' | 'more' = 'more';
     let packets = 0;
     for (let left = budget; left > 0; left--) {
@@ -93,7 +96,7 @@ export class DriverSendQueue implements SendQueue {
         outcome = 'full';
         break;
       }
-      memory.putVector(this.#vectors, 0, buffers + id * bufferSize + headerSize, room);
+      memory.putVector(this.#vectors, 0, buffers + id * bufferSize + frameHeaderSize, room);
       const length = memory.readVectors(fd, this.#vectors, 2);
       if (length <= 0) {
         outcome = 'empty';
@@ -105,7 +108,7 @@ export class DriverSendQueue implements SendQueue {
       }
       this.#free.pop();
       this.#isFree[id] = false;
-      ring.fill(id, headerSize + length);
+      ring.fill(id, frameHeaderSize + length);
       ring.lend(id);
       packets++;
       moved.packets++;

@@ -3,7 +3,7 @@ import { libc, SharedMemory, type UnixSocket } from '@nsm/netlink';
 import { makeEventfd } from '../tap/event-fd.js';
 import { type MemoryShare, takeOwn } from '../tap/memory-shares.js';
 import { messagesAtOnce, type Queues, type Session } from '../tap/session.js';
-import { type DriverQueue, DriverReceiveQueue, DriverSendQueue, headerSize } from './driver-queues.js';
+import { type DriverQueue, DriverReceiveQueue, DriverSendQueue, frameHeaderSize } from './driver-queues.js';
 import { DriverRing, ringBytes } from './driver-ring.js';
 import {
   decodeNumber,
@@ -78,7 +78,7 @@ export class VhostDriver implements Session {
     this.#say('setFeatures', encodeNumber(features.version1));
     const { ringSize, largestFrame } = this.#settings;
     const ringSpace = ringBytes(ringSize);
-    const bufferSize = Math.ceil((headerSize + largestFrame) / 64) * 64;
+    const bufferSize = Math.ceil((frameHeaderSize + largestFrame) / 64) * 64;
     const size = Math.ceil((2 * (ringSpace + ringSize * bufferSize)) / 65_536) * 65_536;
     const memory = SharedMemory.create('nsm-vhost', size);
     this.#giveBack = takeOwn(this.#share, memory);

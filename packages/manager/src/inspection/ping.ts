@@ -5,7 +5,7 @@ import { type admin, forwarder as fw, NsmError, tunnelNames } from '@nsm/api';
 import { echoHeaders, probeFrom, requireSender } from '../sender.js';
 import type { Connection } from '../state/connection.js';
 import { wordsOf } from '../untrusted-text.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 import { knownConnection } from './halves.js';
 
 type Leg = Omit<admin.PingLeg, '$typeName' | '$unknown'>;
@@ -26,7 +26,7 @@ const markSize = 24;
  * @throws NsmError `not-found`, `dataplane` where this node has no device to send by, `invalid` for a size that does not fit.
  */
 export async function pingConnection(
-  components: LookingComponents,
+  components: InspectionComponents,
   id: string,
   timeoutMs: number,
   size: number,
@@ -42,7 +42,10 @@ export async function pingConnection(
   return { path: pathOf(components, connection), through, ...(underlay ? { underlay } : {}), lost };
 }
 
-export function pathOf({ self }: LookingComponents, { crossConnect: { tunnel }, peer }: Connection): string {
+export function pathOf(
+  { self }: InspectionComponents,
+  { crossConnect: { tunnel }, peer }: Connection,
+): string {
   if (tunnel) return `${tunnelNames[tunnel.type]} ${tunnel.identifier}, ${peer?.manager}`;
   return peer ? `the physical network, ${peer.manager}` : `${self.name} alone`;
 }
@@ -52,7 +55,7 @@ export function pathOf({ self }: LookingComponents, { crossConnect: { tunnel }, 
  * @throws NsmError `dataplane` where this node has no device to send by.
  */
 export async function throughConnection(
-  { forwarder }: Pick<LookingComponents, 'forwarder'>,
+  { forwarder }: Pick<InspectionComponents, 'forwarder'>,
   connection: Connection,
   timeoutMs: number,
 ): Promise<Leg> {
@@ -72,7 +75,7 @@ export async function throughConnection(
 
 /** ICMP alone: address resolution, the other way to an answer, has packets of one size. */
 async function packetOfSize(
-  { forwarder }: Pick<LookingComponents, 'forwarder'>,
+  { forwarder }: Pick<InspectionComponents, 'forwarder'>,
   connection: Connection,
   timeoutMs: number,
   size: number,
@@ -92,7 +95,7 @@ async function packetOfSize(
 
 /** ICMP; where that is not answered, a call of the other manager, whose own time counts, too. */
 async function fromNodeToNode(
-  { forwarder, peers, self }: LookingComponents,
+  { forwarder, peers, self }: InspectionComponents,
   { crossConnect, peer }: Connection,
   timeoutMs: number,
 ): Promise<Leg> {
@@ -122,7 +125,7 @@ function answerOf({
 }
 
 async function whereLost(
-  { peers, self }: LookingComponents,
+  { peers, self }: InspectionComponents,
   { peer, phase }: Connection,
   underlay: Leg | undefined,
 ): Promise<string> {

@@ -1,8 +1,8 @@
 // What each node of a connection knows of packets that do not get on.
-import type { capture } from '@nsm/api';
+import { type capture, NsmError } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
 import { oneLine } from '../untrusted-text.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 import { otherHalf } from './halves.js';
 
 export interface NodeDrops {
@@ -24,7 +24,7 @@ const mostTold = 32;
 
 /** On this node, for its own operators or for the manager of the other half. */
 export async function observeHere(
-  { forwarder }: LookingComponents,
+  { forwarder }: InspectionComponents,
   { crossConnect }: Connection,
   durationMs: number,
   signal: AbortSignal,
@@ -41,7 +41,7 @@ export async function observeHere(
 
 /** On all nodes that the connection touches. What a node does not tell is no error. */
 export async function observeAll(
-  components: LookingComponents,
+  components: InspectionComponents,
   connection: Connection,
   durationMs: number,
   signal: AbortSignal,
@@ -84,6 +84,6 @@ async function told(manager: string, answer: Promise<Told>): Promise<NodeDrops> 
       missing: oneLine(kernelMissing),
     };
   } catch (error) {
-    return { manager, kernel: [], counted: {}, faults: [], missing: oneLine((error as Error).message) };
+    return { manager, kernel: [], counted: {}, faults: [], missing: oneLine(NsmError.from(error).message) };
   }
 }

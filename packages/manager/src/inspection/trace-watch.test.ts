@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { capture } from '@nsm/api';
 import { expect, it } from 'vitest';
 import type { Connection } from '../state/connection.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 import { watchPackets } from './trace-watch.js';
 
 const mark = Buffer.from('0123456700000000', 'hex');
@@ -44,7 +44,7 @@ it('has seen a packet whose time the kernel did not note, once it has settled', 
     self: { name: 'node-a' },
     stopping: end.signal,
     logger: { info: () => undefined },
-  } as unknown as LookingComponents;
+  } as unknown as InspectionComponents;
   const watching = await watchPackets(components, connection, [mark], end.signal);
   await sleep(50);
   forwarder.pass();

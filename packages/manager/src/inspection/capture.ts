@@ -2,7 +2,7 @@
 import { type admin, type capture, type forwarder as fw, NsmError, traitsOf, within } from '@nsm/api';
 import { type Connection, isClosed } from '../state/connection.js';
 import { oneLine, quote } from '../untrusted-text.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 import { knownConnection, otherHalf, refusedBy } from './halves.js';
 import { type Captured, type CaptureSource, mergeCaptures } from './merge-captures.js';
 
@@ -19,7 +19,7 @@ const places = ['client', 'endpoint', 'node', 'underlay'] as const;
  * @throws NsmError `not-found`, `invalid`; `dataplane` when nothing can be captured anywhere.
  */
 export async function* captureConnection(
-  components: LookingComponents,
+  components: InspectionComponents,
   { id, places: asked, bothNodes, filter, snapLength }: CaptureWish,
   signal: AbortSignal,
 ): AsyncGenerator<Captured> {
@@ -55,7 +55,7 @@ export async function* captureConnection(
 
 /** This node's part, for the manager of the other half. */
 export async function* captureHalf(
-  components: LookingComponents,
+  components: InspectionComponents,
   half: Connection,
   wish: Wish,
   signal: AbortSignal,
@@ -69,7 +69,7 @@ export async function* captureHalf(
 }
 
 /** Whether the connection is still meant to be, with the same tunnel. */
-function isSame({ connections }: LookingComponents, { id, crossConnect }: Connection): boolean {
+function isSame({ connections }: InspectionComponents, { id, crossConnect }: Connection): boolean {
   const present = connections.byId(id);
   return (
     present !== undefined &&
@@ -79,7 +79,7 @@ function isSame({ connections }: LookingComponents, { id, crossConnect }: Connec
 }
 
 async function captureHere(
-  components: LookingComponents,
+  components: InspectionComponents,
   { crossConnect }: Connection,
   wish: Wish,
   signal: AbortSignal,
@@ -91,7 +91,7 @@ async function captureHere(
 }
 
 async function captureThere(
-  components: LookingComponents,
+  components: InspectionComponents,
   connection: Connection,
   wish: Wish,
   signal: AbortSignal,

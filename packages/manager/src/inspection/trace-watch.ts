@@ -1,10 +1,10 @@
 // Sees the packets of a trace come by, at every device on their way that can be watched.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { capture } from '@nsm/api';
+import { type capture, NsmError } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
 import { oneLine } from '../untrusted-text.js';
 import { captureConnection } from './capture.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 import { sideOf } from './halves.js';
 import type { Captured } from './merge-captures.js';
 import { type Recognised, recognise, traceFilter } from './trace-packets.js';
@@ -29,7 +29,7 @@ export interface Watching {
 
 /** Where the other manager does not take part, this node alone is watched. */
 export async function watchPackets(
-  components: LookingComponents,
+  components: InspectionComponents,
   connection: Connection,
   marks: readonly Buffer[],
   signal: AbortSignal,
@@ -71,7 +71,7 @@ interface Begun {
 }
 
 async function begin(
-  components: LookingComponents,
+  components: InspectionComponents,
   connection: Connection,
   marks: readonly Buffer[],
   signal: AbortSignal,
@@ -92,7 +92,7 @@ async function begin(
   } catch (error) {
     if (!peer) throw error;
     const alone = await start([sideOf(crossConnect), 'node', 'underlay'], false);
-    const missing = oneLine((error as Error).message);
+    const missing = oneLine(NsmError.from(error).message);
     return { ...alone, unwatched: [{ place: 'other node', interface: '', manager: peer.manager, missing }] };
   }
 }

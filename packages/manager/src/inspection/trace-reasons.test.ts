@@ -2,9 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import { forwarder as fw, TunnelType } from '@nsm/api';
 import { describe, expect, it } from 'vitest';
 import { type LossFacts, lossText, reasonsOf } from './trace-reasons.js';
-import { type Stage, wayOf } from './trace-way.js';
+import { type Stage, stagesOf } from './trace-way.js';
 
-const way = wayOf('client', 'a', 'b');
+const way = stagesOf('client', 'a', 'b');
 const stage = (place: string, manager: string, outgoing: boolean, answer = false): Stage => {
   const found = way.find(
     (one) =>

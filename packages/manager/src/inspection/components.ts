@@ -1,7 +1,7 @@
-// What those use who look at one connection, on this node and, through its manager, on the other.
+// What the inspection of a connection uses, on this node and, by the other manager, on the other node.
 import type { SignalComponents } from '../signals/components.js';
 
-export type LookingComponents = Pick<
+export type InspectionComponents = Pick<
   SignalComponents,
   'self' | 'connections' | 'forwarder' | 'peers' | 'registry' | 'logger' | 'stopping'
 >;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { lossOf, type Sighting, type WatchedPoint, wayOf } from './trace-way.js';
+import { lossOf, type Sighting, stagesOf, type WatchedPoint } from './trace-way.js';
 
-const way = wayOf('client', 'a', 'b');
+const way = stagesOf('client', 'a', 'b');
 const points: WatchedPoint[] = [
   ...['client a', 'node a', 'underlay a', 'underlay b', 'node b', 'endpoint b'].map((text) => {
     const [place = '', manager = ''] = text.split(' ');
@@ -37,7 +37,7 @@ describe('where a packet got lost', () => {
   });
 
   it('is between two pods on one node', () =>
-    expect(wayOf('endpoint', 'a', 'a').map(({ place, outgoing }) => `${place} ${outgoing}`)).toEqual([
+    expect(stagesOf('endpoint', 'a', 'a').map(({ place, outgoing }) => `${place} ${outgoing}`)).toEqual([
       ...['endpoint true', 'client false', 'client true', 'endpoint false'],
     ]));
 });

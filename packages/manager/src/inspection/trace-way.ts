@@ -36,7 +36,7 @@ export interface Loss {
  * @param from the side that asks, on `here`.
  * @param there the other node; the same as `here` where both sides are on one.
  */
-export function wayOf(from: Side, here: string, there: string): Stage[] {
+export function stagesOf(from: Side, here: string, there: string): Stage[] {
   const to: Side = from === 'client' ? 'endpoint' : 'client';
   const ahead = oneWay(from, here, to, there, false);
   return [...ahead, ...oneWay(to, there, from, here, true)];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../state/connection.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 import { sharedHalf } from './halves.js';
 
 const peer = { manager: 'node-b', address: '', connectionId: 'node-a:1-2' };
@@ -20,7 +20,7 @@ function asked(half: object, name: string, connectionId: string, halfId: string)
   };
   try {
     return sharedHalf(
-      { connections } as unknown as LookingComponents,
+      { connections } as unknown as InspectionComponents,
       { name, proven: true },
       { connectionId, halfId },
     ).id;

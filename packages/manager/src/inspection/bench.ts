@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type admin, type forwarder as fw, NsmError } from '@nsm/api';
 import type { Connection } from '../state/connection.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 import { knownConnection, otherHalf, refusedBy, sideOf } from './halves.js';
 import { pathOf } from './ping.js';
 
@@ -13,7 +13,7 @@ type Ports = Pick<fw.ServeBenchReply, 'address' | 'tcpPort' | 'udpPort'>;
 
 /** @throws NsmError `not-found`; `dataplane` where a side has no device; `overload` while another measurement is under way. */
 export async function benchConnection(
-  components: LookingComponents,
+  components: InspectionComponents,
   { id, durationMs }: Pick<admin.BenchConnectionRequest, 'id' | 'durationMs'>,
   signal: AbortSignal,
 ): Promise<Report> {
@@ -27,7 +27,7 @@ export async function benchConnection(
     const serving = answering(components, connection, { durationMs, secret }, until)[Symbol.asyncIterator]();
     const { value } = await serving.next();
     if (!value) throw new NsmError('unavailable', 'the other side does not answer measurements');
-    const { address, tcpPort, udpPort } = value as Ports;
+    const { address, tcpPort, udpPort } = value;
     const request = { crossConnect, side: from, durationMs, secret, address, tcpPort, udpPort };
     // An external forwarder ends it by itself.
     const report = await components.forwarder.runBench(request, { signal: until, timeoutMs: 10 * 60_000 });
@@ -38,27 +38,28 @@ export async function benchConnection(
 }
 
 async function* answering(
-  components: LookingComponents,
+  components: InspectionComponents,
   connection: Connection,
   how: { readonly durationMs: number; readonly secret: Uint8Array },
   signal: AbortSignal,
-): AsyncGenerator<Ports> {
+): AsyncGenerator<Ports, undefined> {
   const other = otherHalf(components, connection);
   if (!other) {
     const { crossConnect } = connection;
     yield* components.forwarder.serveBench({ ...how, crossConnect, side: 'endpoint' }, { signal });
-    return;
+    return undefined;
   }
   try {
     yield* components.peers.inspection(other.peer).serveBench({ ...how, half: other.half }, { signal });
   } catch (thrown) {
     throw refusedBy(other.peer.manager, thrown);
   }
+  return undefined;
 }
 
 /** Of this node's half, for the manager of the other one. */
 export async function* answerBench(
-  { forwarder, stopping }: LookingComponents,
+  { forwarder, stopping }: InspectionComponents,
   { crossConnect }: Connection,
   how: { readonly durationMs: number; readonly secret: Uint8Array },
   signal: AbortSignal,

@@ -7,7 +7,7 @@ export interface BackOff {
   readonly longestMs: number;
 }
 
-export const policy = {
+export const timing = {
   /** Between two attempts to connect a client elsewhere: the first comes at once. */
   reconnect: { firstMs: 50, longestMs: 5000 },
   /** Between two attempts to tell a manager that does not answer of an end. */

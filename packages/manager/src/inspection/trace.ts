@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { type admin, forwarder as fw } from '@nsm/api';
 import { echoHeaders, probeFrom, requireSender, type Sender } from '../sender.js';
 import type { Connection } from '../state/connection.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 import { knownConnection } from './halves.js';
 import { type NodeDrops, observeAll } from './observe-drops.js';
 import { pathOf } from './ping.js';
 import { lossText, reasonsOf } from './trace-reasons.js';
 import { type Point, type Seen, type Watching, watchPackets } from './trace-watch.js';
-import { lossOf, type Stage, wayOf } from './trace-way.js';
+import { lossOf, type Stage, stagesOf } from './trace-way.js';
 
 /** How often each size is sent: what is dropped as often is likely to be it. */
 const timesSent = 3;
@@ -37,7 +37,7 @@ interface Sent {
 
 /** @throws NsmError `not-found`, `dataplane` where this node has no device to send by. */
 export async function traceConnection(
-  components: LookingComponents,
+  components: InspectionComponents,
   id: string,
   signal: AbortSignal,
 ): Promise<Report> {
@@ -54,7 +54,7 @@ export async function traceConnection(
     drops.catch(() => undefined);
     const sent = await sendAll(components, connection, sender, marks);
     await watching.settle();
-    const way = wayOf(sender.side, here, connection.peer?.manager ?? here);
+    const way = stagesOf(sender.side, here, connection.peer?.manager ?? here);
     const results = await Promise.all(
       [...new Set(sent.map(({ size }) => size))].map((size) =>
         follow(
@@ -93,7 +93,7 @@ function newMarks(): Buffer[] {
 
 /** Sends small packets, then the largest that the interface takes. */
 async function sendAll(
-  { forwarder }: LookingComponents,
+  { forwarder }: InspectionComponents,
   connection: Connection,
   sender: Sender,
   marks: readonly Buffer[],
@@ -127,7 +127,7 @@ interface Watched {
 
 /** What became of the packets of one size: of one that got lost, where there is any. */
 async function follow(
-  components: LookingComponents,
+  components: InspectionComponents,
   connection: Connection,
   all: readonly Sent[],
   { way, watching: { points, seen }, drops, smallerSize }: Watched,
@@ -164,7 +164,7 @@ async function follow(
 }
 
 async function underlayAnswers(
-  { forwarder }: LookingComponents,
+  { forwarder }: InspectionComponents,
   { crossConnect }: Connection,
 ): Promise<boolean> {
   const { UNDERLAY_ECHO: method } = fw.ProbeMethod;

@@ -4,11 +4,11 @@ import type { CallingManager } from '../admission/calling-manager.js';
 import type { Peer } from '../peers/peer-managers.js';
 import { type Connection, isClosed } from '../state/connection.js';
 import { quote, toldBy } from '../untrusted-text.js';
-import type { LookingComponents } from './components.js';
+import type { InspectionComponents } from './components.js';
 
 /** @throws NsmError `not-found` */
 export function knownConnection(
-  { connections }: Pick<LookingComponents, 'connections'>,
+  { connections }: Pick<InspectionComponents, 'connections'>,
   id: string,
 ): Connection {
   const connection = connections.byId(id);
@@ -25,7 +25,7 @@ export interface NamedHalf {
 
 /** The other half of a connection: who has it, and how it is named there. Undefined where both sides are on this node. */
 export function otherHalf(
-  { self }: LookingComponents,
+  { self }: InspectionComponents,
   { peer, halfId = '' }: Connection,
 ): { readonly peer: Peer; readonly half: NamedHalf } | undefined {
   return peer && { peer, half: { managerName: self.name, connectionId: peer.connectionId, halfId } };
@@ -36,7 +36,7 @@ export function otherHalf(
  * @throws NsmError `not-found`, in the same words for a half that is another manager's.
  */
 export function sharedHalf(
-  { connections }: LookingComponents,
+  { connections }: InspectionComponents,
   { name }: CallingManager,
   { connectionId, halfId }: Pick<NamedHalf, 'connectionId' | 'halfId'>,
 ): Connection {

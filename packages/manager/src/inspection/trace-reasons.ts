@@ -19,8 +19,24 @@ export interface LossFacts {
   readonly nodes: readonly NodeDrops[];
 }
 
-const etherTypes = { IPv4: 0x0800, IPv6: 0x86dd, ARP: 0x0806, MPLS: 0x8847 } as const;
+/** EtherTypes (IEEE 802 numbers of IANA). */
+const etherTypes = { IPv4: 0x0800, IPv6: 0x86dd, ARP: 0x0806, MPLS: 0x8847 };
 type EtherTypeName = keyof typeof etherTypes;
+
+/** Drop reasons of the kernel (`enum skb_drop_reason`, net/dropreason-core.h) that people meet, with what to look at. */
+const meanings: Readonly<Record<string, string>> = {
+  NETFILTER_DROP: ' (a rule of nftables or iptables)',
+  IP_RPFILTER: ' (net.ipv4.conf.*.rp_filter)',
+  TC_INGRESS: ' (traffic control: nsm get tunnels tells of programs in the way)',
+  TC_EGRESS: ' (traffic control)',
+  XDP: ' (an XDP program)',
+  PKT_TOO_BIG: ' (an MTU on the way)',
+  NEIGH_FAILED: ' (nobody answered for the next hop)',
+  IP_OUTNOROUTES: ' (no route)',
+  IP_INNOROUTES: ' (no route)',
+  DEV_READY: ' (the device is down)',
+  OTHERHOST: ' (it is for another MAC address)',
+};
 
 /** Of the drops of a node's kernel that are told, the most frequent ones. */
 const mostOfKernel = 3;
@@ -69,7 +85,7 @@ function droppedBy({ manager, kernel }: NodeDrops, { count: lost, tunnel, peer }
   const version = (address: string): EtherTypeName => (address.includes(':') ? 'IPv6' : 'IPv4');
   const inside: EtherTypeName[] = version(peer) === 'IPv4' ? ['IPv4', 'ARP'] : ['IPv6'];
   const outside: EtherTypeName[] = tunnel ? [version(tunnel.remote), 'MPLS'] : [];
-  const names = new Map([...inside, ...outside].map((name) => [etherTypes[name] as number, name]));
+  const names = new Map([...inside, ...outside].map((name) => [etherTypes[name], name]));
   return kernel
     .filter(({ protocol, count }) => names.has(protocol) && count >= lost)
     .toSorted((a, b) => Number(meaningOf(b.reason) !== '') - Number(meaningOf(a.reason) !== ''))
@@ -80,21 +96,7 @@ function droppedBy({ manager, kernel }: NodeDrops, { count: lost, tunnel, peer }
     );
 }
 
-/** What to look at for the reasons that people meet. */
 function meaningOf(reason: string): string {
-  const meanings: Readonly<Record<string, string>> = {
-    NETFILTER_DROP: ' (a rule of nftables or iptables)',
-    IP_RPFILTER: ' (net.ipv4.conf.*.rp_filter)',
-    TC_INGRESS: ' (traffic control: nsm get tunnels tells of programs in the way)',
-    TC_EGRESS: ' (traffic control)',
-    XDP: ' (an XDP program)',
-    PKT_TOO_BIG: ' (an MTU on the way)',
-    NEIGH_FAILED: ' (nobody answered for the next hop)',
-    IP_OUTNOROUTES: ' (no route)',
-    IP_INNOROUTES: ' (no route)',
-    DEV_READY: ' (the device is down)',
-    OTHERHOST: ' (it is for another MAC address)',
-  };
   return meanings[reason] ?? '';
 }
 
