@@ -21,7 +21,7 @@ export type EndpointReply = Pick<
 >;
 
 /** What is set in the managers of a test otherwise. */
-export type MoreOptions = Pick<ManagerOptions, 'mendPauses' | 'probeIntervalMs'>;
+export type MoreOptions = Pick<ManagerOptions, 'mendPauses' | 'orphanedMs' | 'probeIntervalMs'>;
 
 /** Pauses as they are, or a tenth of them: what is mended less and less often is so with either. */
 export const mendPauses: MendPauses = thorough

@@ -18,6 +18,7 @@ import { TunnelOffers } from '../choice/tunnel-offers.js';
 import { monotonicClock } from '../clock.js';
 import { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import { ConnectionActs } from '../connection/acts.js';
+import { policy } from '../connection/policy.js';
 import { Reconciler } from '../connection/reconciler.js';
 import { Advertising } from '../endpoints/advertising.js';
 import { Catalogue } from '../endpoints/catalogue.js';
@@ -191,6 +192,7 @@ export function makeParts(
     narrowWays: new NarrowWays(),
     cluster: new ClusterPrefixes(options.clusterPrefixes ?? [], options.clusterNetworks),
     probeIntervalMs: options.probeIntervalMs ?? 500,
+    orphanedMs: options.orphanedMs ?? policy.orphanedMs,
   };
   const { credentials } = options;
   return {
