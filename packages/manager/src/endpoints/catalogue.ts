@@ -55,6 +55,19 @@ export class Catalogue {
     );
   }
 
+  /**
+   * Endpoints of this node that the mesh does not know, because a manager that is alive has one of the same name; with the name of that
+   * manager.
+   */
+  displaced(): { readonly endpoint: NetworkServiceEndpoint; readonly by: string }[] {
+    const { registry, endpoints } = this.#components;
+    const hosts = new Map([...registry.endpoints()].map((one) => [endpointKey(one), one.networkServiceHost]));
+    return endpoints.records().flatMap((endpoint) => {
+      const by = hosts.get(endpointKey(endpoint)) ?? this.#manager;
+      return by !== this.#manager && registry.managers().get(by)?.alive ? [{ endpoint, by }] : [];
+    });
+  }
+
   services(): Set<string> {
     return new Set(this.all().map(({ networkServiceName }) => networkServiceName));
   }

@@ -10,6 +10,7 @@ import { pingConnection } from '../looking/ping.js';
 import { traceConnection } from '../looking/trace.js';
 import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
+import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
 import { checkPeers } from './peer-checks.js';
 import { testPolicy } from './policy-tests.js';
@@ -65,13 +66,18 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     async listEndpoints() {
-      return {
-        endpoints: components.catalogue.all().map((endpoint) => ({
-          endpoint,
-          connections: components.connections.countOf(endpoint),
-          unavailable: components.catalogue.unavailable(endpoint),
-        })),
-      };
+      const { catalogue, connections } = components;
+      const known = catalogue.all().map((endpoint) => ({
+        endpoint,
+        connections: connections.countOf(endpoint),
+        unavailable: catalogue.unavailable(endpoint),
+      }));
+      const displaced = catalogue.displaced().map(({ endpoint, by }) => ({
+        endpoint,
+        connections: 0,
+        unavailable: `manager ${quote(by)} serves an endpoint of the same name: choose another name, or remove it there`,
+      }));
+      return { endpoints: [...displaced, ...known] };
     },
 
     async listManagers() {
