@@ -1,5 +1,5 @@
 // Every flag of every command looks at its value before anything is done: a bad one is a wrong command line, and told with the form that is right.
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { exitStatus, failureOf } from '../exit-status.js';
 import { buildProgram } from '../program.js';
