@@ -11,6 +11,7 @@ import {
   rankEndpoints,
   selectEndpoints,
 } from '../choice/selection.js';
+import type { PeerManagers } from '../peers/peer-managers.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { LocalEndpoints } from './local-endpoints.js';
 
@@ -19,6 +20,7 @@ export interface CatalogueComponents {
   readonly endpoints: Pick<LocalEndpoints, 'isWithheld' | 'records'>;
   readonly connections: Pick<ConnectionTable, 'countOf'>;
   readonly health: EndpointHealth;
+  readonly peers: Pick<PeerManagers, 'silent'>;
   readonly abilities: Surroundings['abilities'];
   readonly gate: Surroundings['gate'];
 }
@@ -115,9 +117,9 @@ export class Catalogue {
   /** Why an endpoint would not be chosen now; '' when it would. */
   unavailable(endpoint: NetworkServiceEndpoint): string {
     const { networkServiceHost: host } = endpoint;
-    const { health, registry } = this.#components;
+    const { health, registry, peers } = this.#components;
     if (this.drained && host === this.#manager) return 'this node is drained';
-    return health.recentFailure(endpoint) ?? absence(host, registry.managers()) ?? '';
+    return health.recentFailure(endpoint) ?? absence(host, registry.managers(), peers.silent) ?? '';
   }
 
   #surroundings(service: string): Surroundings {

@@ -81,7 +81,8 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     async listManagers() {
-      return { managers: [...components.registry.managers().values()] };
+      const { registry, peers } = components;
+      return { managers: [...registry.managers().values()], silent: [...peers.silent] };
     },
 
     async listConnections({ roundTrips }) {

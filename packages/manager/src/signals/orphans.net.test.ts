@@ -54,7 +54,10 @@ describe.skipIf(!requireRoot('orphans'))('a half for a manager that cannot be as
 
   it.each([
     ['knows only the specification', {}],
-    ['is in no registry', { clientManagerName: 'outside', connectionId: 'outside:01234567-0123456789abcdef' }],
+    [
+      'is in no registry',
+      { clientManagerName: 'outside', connectionId: 'outside:01234567-0123456789abcdef' },
+    ],
   ])('stays as long as its client answers, where the manager %s', async (_, more) => {
     const { mesh } = shared;
     await mesh.serve(1, 'ping', 'pod');

@@ -14,7 +14,7 @@ import { hearTroubled } from './undone-there.js';
 /** Watches until the manager stops. */
 export async function watchPeers(components: SignalComponents): Promise<void> {
   await Promise.all([
-    watch(components, policy.callAgainMs, () => new PeerWatch(components)),
+    watch(components, policy.callAgainMs, (manager) => new PeerWatch(components, manager)),
     watch(
       components,
       components.probeIntervalMs,
@@ -81,14 +81,16 @@ function canBeAsked({ peer }: Connection): boolean {
 /** What is known of another manager. Times are monotonic milliseconds, so that a clock that jumps changes nothing. */
 class PeerWatch implements Watch {
   readonly #components: SignalComponents;
+  readonly #manager: string;
   #looking = false;
   readonly #orphans: Orphans;
   #missed = 0;
   #incarnation = '';
   #comparedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(components: SignalComponents) {
+  constructor(components: SignalComponents, manager: string) {
     this.#components = components;
+    this.#manager = manager;
     this.#orphans = new Orphans(components);
   }
 
@@ -99,11 +101,15 @@ class PeerWatch implements Watch {
     try {
       const asked = connections.filter(canBeAsked);
       const peer = asked[0]?.peer;
-      if (!peer || !(await this.#answers(peer, asked)))
-        await this.#orphans.look(connections[0]?.peer?.manager ?? '', connections);
+      if (!peer || !(await this.#answers(peer, asked))) await this.#orphans.look(this.#manager, connections);
     } finally {
       this.#looking = false;
     }
+  }
+
+  /** Nothing is shared with it any more. */
+  [Symbol.dispose](): void {
+    this.#components.peers.silent.delete(this.#manager);
   }
 
   /** Compares with the other manager. @returns false when it has not answered several times in a row. */
@@ -112,13 +118,14 @@ class PeerWatch implements Watch {
       await this.#compare(peer, connections);
       if (this.#missed >= policy.callsUntilSilent)
         this.#components.logger.info({ peer: peer.manager }, 'the manager answers again');
-      this.#missed = 0;
-      this.#orphans.forget();
+      this.#heard();
       return true;
     } catch (thrown) {
       const error = NsmError.from(thrown);
-      if (error.kind === 'unimplemented' || this.#components.stopping.aborted) return true;
-      return !this.#isSilent(peer, connections, error);
+      if (this.#components.stopping.aborted) return true;
+      if (error.kind !== 'unimplemented') return !this.#isSilent(connections, error);
+      this.#heard();
+      return true;
     }
   }
 
@@ -172,14 +179,21 @@ class PeerWatch implements Watch {
     }
   }
 
+  #heard(): void {
+    this.#missed = 0;
+    this.#components.peers.silent.delete(this.#manager);
+    this.#orphans.forget();
+  }
+
   /** After a call that was not answered. */
-  #isSilent({ manager }: Peer, connections: readonly Connection[], error: NsmError): boolean {
+  #isSilent(connections: readonly Connection[], error: NsmError): boolean {
     this.#missed++;
     if (this.#missed < policy.callsUntilSilent) return false;
+    this.#components.peers.silent.add(this.#manager);
     // The troubles that this manager told of explain missing packets no longer.
     hearTroubled(this.#components, connections, []);
     if (this.#missed === policy.callsUntilSilent)
-      this.#components.logger.warn({ peer: manager, err: error }, 'the manager does not answer');
+      this.#components.logger.warn({ peer: this.#manager, err: error }, 'the manager does not answer');
     return true;
   }
 }

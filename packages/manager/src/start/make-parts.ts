@@ -117,7 +117,7 @@ export function makeParts(
   );
   stops.add(() => advertising.stop());
   const connections = new ConnectionTable(store, Date.now);
-  const catalogue = new Catalogue({ registry, endpoints, connections, health, abilities, gate }, name);
+  const catalogue = new Catalogue({ registry, endpoints, connections, health, abilities, gate, peers }, name);
   const pools = new AddressPools(registry, name);
   const identifiers = new Identifiers();
   const offers = new TunnelOffers(forwarder, options.tunnelAddress ?? '');

@@ -38,7 +38,11 @@ export function kubernetesCommand(): Command {
         parse: parseName,
       }),
     )
-    .addOption(flag('--image <name>', 'image of the containers that are added to pods', { parse: parseImage }).makeOptionMandatory())
+    .addOption(
+      flag('--image <name>', 'image of the containers that are added to pods', {
+        parse: parseImage,
+      }).makeOptionMandatory(),
+    )
     .addOption(
       flag('--domain <name>', "the mesh's own domain, which annotations may name", {
         default: 'nsm',
