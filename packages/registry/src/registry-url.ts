@@ -1,7 +1,8 @@
 // What a registry's URL may be: read without loading any registry.
-import { isName, NsmError } from '@nsm/api';
+import { NsmError } from '@nsm/api';
 import { parseEtcdUrl } from './etcd/etcd-url.js';
-import { isNamespaceName } from './kubernetes/object-names.js';
+import { meshNamespaceOf } from './kubernetes/kubernetes-url.js';
+import { parseRemoteUrl } from './remote/remote-url.js';
 
 /** Whose records a URL leads to. */
 export type RegistryKind = 'embedded' | 'nsm' | 'etcd' | 'kubernetes';
@@ -31,24 +32,6 @@ export function storeKindOf(url: string): 'embedded' | 'etcd' {
   throw new NsmError(
     'invalid',
     `store ${JSON.stringify(url)} is not known; use embedded: or etcd://HOST:PORT,…`,
-  );
-}
-
-/** `nsm://[NAME@]HOST:PORT`. @throws NsmError `invalid` */
-export function parseRemoteUrl(url: string): { readonly address: string; readonly name: string | undefined } {
-  const [, name, address, port] = /^nsm:\/\/(?:([^/\s@]+)@)?([^/\s@]+:(\d{1,5}))\/?$/.exec(url) ?? [];
-  if (address === undefined || Number(port) > 65_535 || (name !== undefined && !isName(name)))
-    throw new NsmError('invalid', `registry ${url}: expected nsm://HOST:PORT or nsm://NAME@HOST:PORT`);
-  return { address, name };
-}
-
-/** Of `kubernetes:[NAMESPACE]`; '' where it names none. @throws NsmError `invalid` */
-export function meshNamespaceOf(url: string): string {
-  const namespace = url.slice('kubernetes:'.length);
-  if (namespace === '' || isNamespaceName(namespace)) return namespace;
-  throw new NsmError(
-    'invalid',
-    `registry ${url}: expected kubernetes: or kubernetes:NAMESPACE, with a namespace of the cluster`,
   );
 }
 

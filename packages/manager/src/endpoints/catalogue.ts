@@ -11,7 +11,6 @@ import {
   rankEndpoints,
   selectEndpoints,
 } from '../choice/selection.js';
-import type { PeerManagers } from '../peers/peer-managers.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import type { LocalEndpoints } from './local-endpoints.js';
 
@@ -20,7 +19,8 @@ export interface CatalogueComponents {
   readonly endpoints: Pick<LocalEndpoints, 'isWithheld' | 'records'>;
   readonly connections: Pick<ConnectionTable, 'countOf'>;
   readonly health: EndpointHealth;
-  readonly peers: Pick<PeerManagers, 'silent'>;
+  /** Names of managers that did not answer this one's latest calls. */
+  readonly peers: { readonly silent: ReadonlySet<string> };
   readonly abilities: Surroundings['abilities'];
   readonly gate: Surroundings['gate'];
 }

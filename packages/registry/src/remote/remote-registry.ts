@@ -7,8 +7,8 @@ import { ungathered } from '../records/gathered-events.js';
 import type { RecordEvent } from '../records/record-cache.js';
 import { checkEndpoint, checkManager } from '../records/valid-record.js';
 import type { RecordWriter } from '../registry.js';
-import { parseRemoteUrl } from '../registry-url.js';
 import { GatheredCalls, type MostOfCall } from './gathered-calls.js';
+import { parseRemoteUrl } from './remote-url.js';
 
 export class RemoteRegistry extends FollowingRegistry {
   protected readonly wanted: WantedState;
