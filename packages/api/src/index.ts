@@ -53,9 +53,11 @@ export {
   isId,
   isLabelKey,
   isLabelValue,
+  isManagerName,
   isName,
   labelKeyRule,
   labelValueRule,
+  managerNameRule,
   nameRule,
 } from './names.js';
 export { takeNamespaceLock } from './namespace-lock.js';

@@ -2,7 +2,7 @@
 import { NsmError } from '@nsm/api';
 import { CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { failureOf, wordFailure } from './exit-status.js';
+import { failureOf, readValue, UsageError, wordFailure } from './exit-status.js';
 
 describe('exit status', () => {
   it.each([
@@ -40,4 +40,14 @@ describe('exit status', () => {
     expect(wordFailure(refused, false)).toBe('nsm: none fits (NSM0202)\n  a: no');
     expect(JSON.parse(wordFailure(refused, true)).error.message).toBe('none fits: a: no');
   });
+});
+
+it('of a value that only the command can read is that of a wrong command line', () => {
+  const failing = () =>
+    readValue('--as', () => {
+      throw new NsmError('invalid', 'not known: x');
+    });
+  expect(failing).toThrow('--as: not known: x');
+  expect(failureOf(new UsageError('--as: not known: x'))).toMatchObject({ status: 2, kind: 'usage' });
+  expect(readValue('--as', () => 7)).toBe(7);
 });

@@ -40,6 +40,22 @@ interface Failure {
   readonly explained?: readonly string[];
 }
 
+/** A value of a flag, or an argument, that only the command itself can read, and cannot. */
+export class UsageError extends Error {}
+
+/**
+ * Reads the value of a flag or an argument, before anything is done.
+ * @param what the flag, or the argument, as the usage of the command shows it.
+ * @throws UsageError what `read` throws, if it throws.
+ */
+export function readValue<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    throw new UsageError(`${what}: ${failureOf(thrown).message}`);
+  }
+}
+
 /** Reads anything thrown by a command. */
 export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof CommanderError)
@@ -50,6 +66,8 @@ export function failureOf(thrown: unknown): Failure {
       message:
         thrown.code === 'commander.help' ? 'a command is missing: see --help' : usageText(thrown.message),
     };
+  if (thrown instanceof UsageError)
+    return { status: exitStatus.usage, kind: 'usage', message: thrown.message };
   if (isNsmError(thrown))
     return {
       status: statusOf(thrown),

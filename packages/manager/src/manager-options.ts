@@ -74,6 +74,8 @@ export interface ManagerOptions {
   readonly requestTimeoutMs?: number;
   /** Milliseconds between two looks at whether packets come back from each other node. Default: 500. */
   readonly probeIntervalMs?: number;
+  /** Milliseconds without an answer from a client and its manager, after which its half of this node ends. Default: 300000. */
+  readonly orphanedMs?: number;
   /** How much less often what something undoes again and again is mended. Default: a second to half a minute. */
   readonly mendPauses?: MendPauses;
   /** Called after each step of a request; tests make it throw. */

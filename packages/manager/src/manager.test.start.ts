@@ -8,7 +8,7 @@ import type { TestManagerData } from './manager.test.worker.js';
 import type { ManagerOptions } from './manager-options.js';
 
 /** Options of a test's managers that differ from test to test. */
-export type MoreOptions = Pick<ManagerOptions, 'mendPauses' | 'probeIntervalMs'>;
+export type MoreOptions = Pick<ManagerOptions, 'mendPauses' | 'orphanedMs' | 'probeIntervalMs'>;
 
 /** The shipped pauses, or a tenth of them: what is mended less and less often is so with either. */
 const part = thorough ? 1 : 10;

@@ -2,10 +2,10 @@
 // reverse.
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { NsmError } from '@nsm/api';
+import { isManagerName, managerNameRule, NsmError } from '@nsm/api';
 import { currentNamespace } from '@nsm/netlink';
 import type { Logger } from 'pino';
-import { admitName, admitPool } from './admission/admission.js';
+import { admitPool } from './admission/admission.js';
 import { keepReachable } from './lifelines/keep-reachable.js';
 import type { ManagerOptions } from './manager-options.js';
 import { countManager } from './metrics/count-manager.js';
@@ -17,6 +17,7 @@ import { podPort } from './services/pod-port.js';
 import { recordChanges } from './signals/audit-changes.js';
 import { tellPrefixes, watchCluster } from './signals/cluster-changes.js';
 import { keepComparing } from './signals/comparing.js';
+import { watchDisplacedEndpoints } from './signals/displaced-endpoints.js';
 import { watchForwarder } from './signals/losses.js';
 import { watchNewEndpoints } from './signals/new-endpoints.js';
 import { watchOwnAddresses } from './signals/own-addresses.js';
@@ -30,15 +31,13 @@ import { openFoundations } from './start/open-foundations.js';
 import { load, resume } from './start/recovery.js';
 import { foldersForPods } from './start/sockets-for-pods.js';
 import { Stops } from './start/stops.js';
+import { quote } from './untrusted-text.js';
 
 /**
  * Milliseconds for which a manager that stops waits for what it has begun, and for what takes it back: most of it milliseconds, but
  * another manager may be silent.
  */
 const finishWithinMs = 3000;
-
-/** Ids begin with it and must fit into an ifalias of 255 bytes. */
-const maxNameLength = 128;
 
 export class Manager {
   readonly #options: ManagerOptions;
@@ -50,9 +49,8 @@ export class Manager {
 
   /** @throws NsmError `invalid` for options that cannot work. */
   constructor(options: ManagerOptions) {
-    admitName('the name of the manager', options.name);
-    if (options.name.length > maxNameLength)
-      throw new NsmError('invalid', `the name of the manager is longer than ${maxNameLength} characters`);
+    if (!isManagerName(options.name))
+      throw new NsmError('invalid', `the name of the manager, ${quote(options.name)}, ${managerNameRule}`);
     if (options.tunnelAddress !== undefined) admitTunnelAddress(options.tunnelAddress);
     this.#options = {
       ...options,
@@ -139,6 +137,7 @@ export class Manager {
   /** From now on connections are marked with what happens. All that listens ends when the manager stops, or with the process. */
   #listen(parts: ServiceComponents): void {
     watchNewEndpoints(parts);
+    watchDisplacedEndpoints(parts);
     watchPolicy(parts);
     watchCluster(parts);
     recordChanges(parts);

@@ -1,5 +1,6 @@
 // Whether this kernel, with the rights of this process, does what the mesh asks of it: each is tried, and leaves nothing behind.
 import * as libc from './libc/libc.js';
+import { check } from './libc/netlink-error.js';
 import { SharedMemory } from './libc/shared-memory.js';
 import { openTap } from './link/tap.js';
 import { unnamedNamespace } from './namespaces/namespaces.js';
@@ -20,7 +21,7 @@ export const probedNamespace = (): NetworkNamespace => unnamedNamespace();
 
 /** SO_PEERPIDFD (Linux 6.5): the process at the other end of a socket, and not the one that has its number now. */
 export const peerProcess: Probe = () => {
-  const fd = libc.socket(libc.AF_UNIX, libc.SOCK_DGRAM | libc.SOCK_CLOEXEC, 0);
+  const fd = openSocket();
   try {
     // Without another end the kernel refuses for other reasons, where it knows the option.
     const told = libc.getSocketOption(fd, libc.SOL_SOCKET, SO_PEERPIDFD, Buffer.alloc(4));
@@ -33,7 +34,7 @@ export const peerProcess: Probe = () => {
 
 /** SO_PASSRIGHTS (Linux 6.16): a socket over which no descriptor comes. */
 export const refusedDescriptors: Probe = () => {
-  const fd = libc.socket(libc.AF_UNIX, libc.SOCK_DGRAM | libc.SOCK_CLOEXEC, 0);
+  const fd = openSocket();
   try {
     return refuseDescriptors(fd) ? '' : libc.errorText(ENOPROTOOPT);
   } finally {
@@ -43,8 +44,7 @@ export const refusedDescriptors: Probe = () => {
 
 /** SIOCGSKNS and SO_NETNS_COOKIE (Linux 5.14): the network namespace that a socket was opened in. */
 export const namespaceOfSocket: Probe = (namespace) => {
-  const type = libc.SOCK_DGRAM | libc.SOCK_CLOEXEC;
-  const fd = namespace.run(() => libc.socket(libc.AF_UNIX, type, 0));
+  const fd = namespace.run(openSocket);
   try {
     const owner = libc.ioctlNumber(fd, SIOCGSKNS, 0);
     if (owner < 0) return `SIOCGSKNS: ${libc.errorText(-owner)}`;
@@ -85,6 +85,11 @@ export const tcx: Probe = (namespace) =>
   refusalOf(() => {
     if (!namespace.run(hasTcx)) throw new Error('the kernel has no tcx (Linux 6.6)');
   });
+
+/** @throws NetlinkError EMFILE */
+function openSocket(): number {
+  return check(libc.socket(libc.AF_UNIX, libc.SOCK_DGRAM | libc.SOCK_CLOEXEC, 0), 'open', 'a socket');
+}
 
 function refusalOf(attempt: () => void): string {
   try {

@@ -1,6 +1,6 @@
 // Where a daemon's credentials come from: the first source that is configured, otherwise the mesh's own authority on this machine.
 import { join } from 'node:path';
-import { isIdentityName, NsmError, systemCodeOf } from '@nsm/api';
+import { isManagerName, isName, managerNameRule, NsmError, nameRule, systemCodeOf } from '@nsm/api';
 import { FileCredentials } from './file-credentials.js';
 import { JoinedCredentials } from './joined-credentials.js';
 import { type MachineCredentials, type Owner, type PkiLogger, wordsOf } from './machine-credentials.js';
@@ -40,11 +40,12 @@ export async function openCredentials(
     );
     return undefined;
   }
-  if (!isIdentityName(owner.name))
+  const isManager = owner.kind === 'manager';
+  if (!(isManager ? isManagerName : isName)(owner.name))
     throw new NsmError(
       'invalid',
-      `the name ${JSON.stringify(owner.name)} cannot stand in a certificate: up to 253 of A-Z, a-z, 0-9, '.', '_' and '-', beginning and ` +
-        'ending with a letter or digit. It is the host name where --name gives no other',
+      `the name of the ${owner.kind}, ${JSON.stringify(owner.name)}, ${isManager ? managerNameRule : nameRule}. It is the host name where ` +
+        '--name gives no other',
     );
   const credentials = await open(sources, owner, logger);
   const { domain } = credentials.current.identity;

@@ -1,8 +1,9 @@
 // From a registry's URL to the implementation behind it.
-import { NsmError, type ServiceImplementation, type registry as wire } from '@nsm/api';
+import type { ServiceImplementation, registry as wire } from '@nsm/api';
 import { type EmbeddedOptions, EmbeddedRegistry } from './embedded/embedded-registry.js';
 import type { EtcdOptions } from './etcd/etcd-access.js';
 import type { Registry } from './registry.js';
+import { registryKindOf, storeKindOf } from './registry-url.js';
 import { RemoteRegistry } from './remote/remote-registry.js';
 
 export interface OpenOptions extends EmbeddedOptions {
@@ -19,17 +20,20 @@ export type ServedRegistry = Registry & { readonly service: ServiceImplementatio
  * @throws NsmError `invalid` for any other URL, or for options that do not go with it.
  */
 export async function openRegistry(url: string, options: OpenOptions): Promise<Registry> {
-  if (url === 'embedded:') return new EmbeddedRegistry(options);
-  if (url.startsWith('nsm://')) return new RemoteRegistry(url, options);
-  if (isEtcd(url)) {
-    const { EtcdRegistry } = await import('./etcd/etcd-registry.js');
-    return new EtcdRegistry(url, options);
+  switch (registryKindOf(url)) {
+    case 'embedded':
+      return new EmbeddedRegistry(options);
+    case 'nsm':
+      return new RemoteRegistry(url, options);
+    case 'etcd': {
+      const { EtcdRegistry } = await import('./etcd/etcd-registry.js');
+      return new EtcdRegistry(url, options);
+    }
+    case 'kubernetes': {
+      const { openKubernetes } = await import('./kubernetes/open-kubernetes.js');
+      return await openKubernetes(url, options);
+    }
   }
-  if (/^kubernetes:/.test(url)) {
-    const { openKubernetes } = await import('./kubernetes/open-kubernetes.js');
-    return await openKubernetes(url, options);
-  }
-  throw new NsmError('invalid', `registry ${JSON.stringify(url)} is not known; ${known}`);
 }
 
 /**
@@ -37,18 +41,7 @@ export async function openRegistry(url: string, options: OpenOptions): Promise<R
  * @throws NsmError `invalid`, as `openRegistry`.
  */
 export async function openStore(url: string, options: OpenOptions): Promise<ServedRegistry> {
-  if (url === 'embedded:') return new EmbeddedRegistry(options);
-  if (isEtcd(url)) {
-    const { ServedEtcdRegistry } = await import('./etcd/served-etcd-registry.js');
-    return new ServedEtcdRegistry(url, options);
-  }
-  throw new NsmError(
-    'invalid',
-    `store ${JSON.stringify(url)} is not known; use embedded: or etcd://HOST:PORT,…`,
-  );
+  if (storeKindOf(url) === 'embedded') return new EmbeddedRegistry(options);
+  const { ServedEtcdRegistry } = await import('./etcd/served-etcd-registry.js');
+  return new ServedEtcdRegistry(url, options);
 }
-
-const isEtcd = (url: string): boolean => /^etcds?:/.test(url);
-
-const known =
-  'use embedded: (served by this process), nsm://HOST:PORT (another manager, or "nsm registry"), etcd://HOST:PORT,HOST:PORT or kubernetes:[NAMESPACE]';

@@ -28,7 +28,10 @@ export interface RecordWriter {
   removeManager(name: string): Promise<void>;
   /** Says that a manager has stopped and will come back: it is not alive any more, and all of its stays. */
   endLease(name: string): Promise<void>;
-  /** Adds an endpoint, or replaces the one with the same key. */
+  /**
+   * Adds an endpoint, or replaces the one with the same key. Refused with `conflict` while another manager, which is alive, serves that;
+   * on Kubernetes, where the names of pods are names of endpoints, the last one has it.
+   */
   registerEndpoint(endpoint: NetworkServiceEndpoint): Promise<void>;
   /** Removes an endpoint; of an unknown one, or one that has moved to another manager, nothing. */
   removeEndpoint(removal: EndpointRemoval): Promise<void>;

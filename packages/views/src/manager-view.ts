@@ -11,11 +11,17 @@ export interface ManagerView {
   readonly alive: boolean;
   /** The manager is not alive because it was stopped. */
   readonly stopped: boolean;
+  /** It shares connections with the manager that tells, and does not answer it. */
+  readonly silent: boolean;
   /** Its endpoints are out of service. */
   readonly drained: boolean;
 }
 
-export function managerView(manager: registry.Manager | undefined): ManagerView {
+/** @param silent names of managers that do not answer. Default: none. */
+export function managerView(
+  manager: registry.Manager | undefined,
+  silent: readonly string[] = [],
+): ManagerView {
   const { name = '', address = '', external = false, version = '', security = '' } = manager ?? {};
   return {
     name,
@@ -25,6 +31,7 @@ export function managerView(manager: registry.Manager | undefined): ManagerView 
     security,
     alive: manager?.alive ?? false,
     stopped: manager?.stopped ?? false,
+    silent: silent.includes(name),
     drained: manager?.drained ?? false,
   };
 }

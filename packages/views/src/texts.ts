@@ -78,8 +78,8 @@ export function ageText(since: string | null, now: number): string {
 }
 
 /** `alive`, `drained`, `stopped` or `gone`. */
-export function managerState({ alive, stopped, drained }: ManagerView): string {
-  if (alive) return drained ? 'drained' : 'alive';
+export function managerState({ alive, stopped, silent, drained }: ManagerView): string {
+  if (alive && !silent) return drained ? 'drained' : 'alive';
   return stopped ? 'stopped' : 'gone';
 }
 

@@ -89,7 +89,7 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
     await mesh.a.knows('open/open');
     await endpoint.behave({ kind: 'hang' });
     const begun = performance.now();
-    const patient = ask();
+    const patient = ask().then((reply) => ({ reply, tookMs: performance.now() - begun }));
     await endpoint.nextAsked();
     const order: string[] = [];
     const hanging = Array.from({ length: 200 }, async (_, n) => {
@@ -97,7 +97,9 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
       order.push('hanging');
       return called;
     });
-    await waitFor(() => endpoint.askedCount >= 31);
+    // What the same pod asks for from now on comes to its manager after all of these. On a busy machine it would take most of their
+    // patience until so many of them have come to the endpoint as it may be asked at a time.
+    await endpoint.nextAsked();
     for (const [pod, asking] of [
       [client, agent],
       [neighbour, other],
@@ -110,8 +112,9 @@ describe.skipIf(!requireRoot('atomicity'))('a request that fails on its way', ()
     for (const called of await Promise.all(hanging))
       expect(called.kind === 'failed' || !readVerdict(called.bytes).accepted).toBe(true);
     expect(order.slice(0, 2)).toEqual([client.name, neighbour.name]);
-    const reply = await patient;
-    expect(performance.now() - begun).toBeLessThan(10_500);
+    const { reply, tookMs } = await patient;
+    // Ten seconds, and what a busy machine adds.
+    expect(tookMs).toBeLessThan(12_000);
     expect(reply.accepted).toBe(false);
     expect(reply.error).toMatch(/endpoint "there"/);
     await waitFor(() => /hanging-199.*while: wait for its turn among \d+ requests/.test(mesh.a.log));

@@ -20,7 +20,9 @@ async function complaintAbout(words: readonly string[]): Promise<string> {
     if (command.commands.length === 0) command.action(() => undefined);
   });
   try {
-    await program.parseAsync(words, { from: 'user' });
+    // Of a variable the shell makes some value.
+    const values = words.map((word) => word.replace(/\$\w+/g, 'VALUE'));
+    await program.parseAsync(values, { from: 'user' });
     return '';
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;

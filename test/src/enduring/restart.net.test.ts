@@ -204,6 +204,28 @@ describe.skipIf(!requireRoot('restart'))('after a restart', () => {
     };
   });
 
+  it('is missed by a manager that shares connections with it, and has its lease yet', async () => {
+    const request = { requestId: 'missed', service: 'there', netns: client.netns };
+    expect((await agent.connect(mesh.a.runDir, request)).error).toBe('');
+    await mesh.b.end('SIGKILL');
+    const status = () =>
+      nsmJson<{
+        readonly findings: readonly { readonly what: string }[];
+        readonly managers: readonly { readonly name: string; readonly silent: boolean }[];
+      }>('status', '--run-dir', mesh.a.runDir);
+    const told = await waitFor(
+      async () => {
+        const { findings, managers } = await status();
+        return findings.some(({ what }) => /managers ended without a word: node-b/.test(what)) && managers;
+      },
+      { what: 'word of the manager that was killed' },
+    );
+    expect(told).toContainEqual(expect.objectContaining({ name: 'node-b', alive: true, silent: true }));
+    await mesh.b.start();
+    await waitFor(async () => (await status()).managers.every(({ silent }) => !silent));
+    await agent.close(mesh.a.runDir, 'missed', 'there');
+  });
+
   it('while the registry is away, a node finds its own endpoints, new ones too, and waits for nobody', async () => {
     const late = mesh.pod('late');
     // Node b has addresses to give from now on.

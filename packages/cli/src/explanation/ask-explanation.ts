@@ -4,6 +4,7 @@ import { parseSubject } from '@nsm/policy';
 import { type InterfaceOptions, interfaceFields } from '@nsm/sdk';
 import { type ExplanationView, explanationView } from '@nsm/views/explanation-view';
 import { closestName } from '@nsm/yaml-file/closest-name';
+import { readValue } from '../exit-status.js';
 import { labelsOf } from '../flags/common-flags.js';
 import type { AdminClient } from '../managers/admin-client.js';
 
@@ -33,7 +34,7 @@ export async function askExplanation(
       interface: wanted.map(interfaceFields),
       ...(from === undefined ? {} : { from }),
       lastRefused: lastRefused && interfaces.length === 0 && label.length === 0,
-      ...(as === undefined ? {} : { subject: parseSubject(as) }),
+      ...(as === undefined ? {} : { subject: readValue('--as', () => parseSubject(as)) }),
     },
     timeoutMs === undefined ? {} : { timeoutMs },
   );

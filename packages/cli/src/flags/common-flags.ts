@@ -1,8 +1,10 @@
 // Flags that several commands share.
 import { resolve } from 'node:path';
-import type { Option } from 'commander';
+import { parseNamespaceReference } from '@nsm/netlink/namespace-reference';
+import { InvalidArgumentError, type Option } from 'commander';
 import { flag, parseDuration, parseHostPort, parseHttpUrl, parseLabel } from './flags.js';
 import { parseInterface } from './interface-flag.js';
+import { parseProvider } from './names.js';
 
 export const defaultRunDir = '/run/nsm';
 
@@ -24,12 +26,24 @@ export const netnsFlag = (): Option =>
   flag(
     '--netns <ns>',
     'network namespace to work in: a name under /run/netns, a path /proc/PID/ns/net, or an inode (default: own)',
+    { parse: parseNetns },
   );
+
+/** @throws InvalidArgumentError for what names no network namespace. */
+function parseNetns(text: string): string {
+  try {
+    parseNamespaceReference(text);
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
+}
 
 export const fromFlag = (): Option =>
   flag(
     '--from <pod|netns>',
     'who would ask: a network namespace as for --netns, or NAMESPACE/NAME of a pod of this node',
+    { parse: (text) => (/^[^/]+\/[^/]+$/.test(text) ? parseProvider(text) : parseNetns(text)) },
   );
 
 export const labelFlag = (): Option =>

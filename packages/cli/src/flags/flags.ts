@@ -25,9 +25,8 @@ export function flag<T>(definition: string, description: string, settings: FlagS
   if (option.isBoolean() ? !switchedOff(variable) : !unset(variable)) option.env(variable);
   const { parse: read = (text: string) => text as T } = settings;
   const parse = (text: string): T => {
-    const value = read(text);
     if (text.trim() === '') throw new InvalidArgumentError('Give it a value, or leave it out.');
-    return value;
+    return read(text);
   };
   if (settings.choices) option.choices(settings.choices);
   else if (settings.list) {

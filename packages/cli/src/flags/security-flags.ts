@@ -1,8 +1,8 @@
 // How daemons that speak TCP show other machines who they are.
 import { resolve } from 'node:path';
 import type { CredentialSources } from '@nsm/pki';
-import type { Option } from 'commander';
-import { flag } from './flags.js';
+import { InvalidArgumentError, type Option } from 'commander';
+import { flag, parseHostPort } from './flags.js';
 
 export const defaultPkiDir = '/var/lib/nsm/pki';
 
@@ -28,9 +28,17 @@ export const securityFlags = (): Option[] => [
   flag(
     '--join <token@host:port>',
     'get the certificate from a machine of the mesh, with a token of nsm pki join-token there',
+    { parse: parseTicket },
   ),
   flag('--insecure', 'speak plain text with other machines, and believe everybody: for labs alone'),
 ];
+
+/** TOKEN@HOST:PORT; whether the token is one, the machine that made it says. */
+function parseTicket(text: string): string {
+  const at = text.indexOf('@');
+  if (at < 1) throw new InvalidArgumentError('Write TOKEN@HOST:PORT, with a token of nsm pki join-token.');
+  return `${text.slice(0, at)}@${parseHostPort(text.slice(at + 1))}`;
+}
 
 const pkiDirFlag = (): Option =>
   flag(

@@ -20,16 +20,24 @@ export interface Offer {
 /** Other nodes whose offers are watched over; beyond that all are forgotten, and said to have changed. */
 const maxRemembered = 4096;
 
-/** Offers of tunnels to other nodes: an offer holds until `changed` is called. */
+/** What would be offered now, where it was asked for. */
+interface Given {
+  readonly remote: string;
+  readonly local: string;
+  /** Undefined: there is no route. */
+  readonly offer: string | undefined;
+}
+
+/**
+ * Offers of tunnels to other nodes: an offer holds until `changed` is called. It is called for each change after that as well, though
+ * nobody asked again: tunnels may have been made by what was offered before.
+ */
 export class TunnelOffers {
   readonly #socket: RouteSocket;
   readonly #wirings: readonly Wiring[];
   readonly #changed: () => void;
   readonly #watch: UnderlayWatch;
-  readonly #given = new Map<
-    string,
-    { readonly remote: string; readonly local: string; readonly offer: string }
-  >();
+  readonly #given = new Map<string, Given>();
 
   /**
    * @param wirings the wirings that work, in order of preference.
@@ -51,7 +59,10 @@ export class TunnelOffers {
     const [remote, local] = [validAddress(remoteText), validAddress(localText)];
     this.#watch.start();
     const offer = offerTunnels(this.#socket, this.#wirings, remote, local);
-    if (this.#given.size >= maxRemembered) this.#withdraw();
+    if (this.#given.size >= maxRemembered) {
+      this.#given.clear();
+      this.#changed();
+    }
     this.#given.set(`${remote} ${local}`, { remote, local, offer: JSON.stringify(offer) });
     return offer;
   }
@@ -61,11 +72,14 @@ export class TunnelOffers {
   }
 
   #compare(): void {
-    for (const { remote, local, offer } of this.#given.values()) {
-      if (this.#offerNow(remote, local) === offer) continue;
-      this.#withdraw();
-      return;
+    let changed = false;
+    for (const [key, { remote, local, offer: before }] of this.#given) {
+      const offer = this.#offerNow(remote, local);
+      if (offer === before) continue;
+      this.#given.set(key, { remote, local, offer });
+      changed = true;
     }
+    if (changed) this.#changed();
   }
 
   #offerNow(remote: string, local: string): string | undefined {
@@ -74,11 +88,6 @@ export class TunnelOffers {
     } catch {
       return undefined;
     }
-  }
-
-  #withdraw(): void {
-    this.#given.clear();
-    this.#changed();
   }
 }
 

@@ -46,11 +46,18 @@ export interface LabelMatch {
   readonly has: string | undefined;
 }
 
-/** Why the manager of an endpoint cannot be asked, if it cannot. */
-export function absence(name: string, managers: Surroundings['managers']): string | undefined {
+/**
+ * Why the manager of an endpoint cannot be asked, if it cannot.
+ * @param silent names of managers that did not answer this one's latest calls. Default: none.
+ */
+export function absence(
+  name: string,
+  managers: Surroundings['managers'],
+  silent: ReadonlySet<string> = new Set(),
+): string | undefined {
   const manager = managers.get(name);
   if (!manager) return `manager "${name}" is not registered`;
-  if (manager.alive) return manager.drained ? `manager "${name}" is drained` : undefined;
+  if (manager.alive && !silent.has(name)) return manager.drained ? `manager "${name}" is drained` : undefined;
   return manager.stopped ? `manager "${name}" was stopped` : `manager "${name}" does not answer`;
 }
 

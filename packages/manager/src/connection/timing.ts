@@ -43,7 +43,7 @@ export const timing = {
   callsUntilSilent: 2,
   /** After which all connections are compared with the other manager's again, though it did not restart. */
   compareWithPeerMs: 30_000,
-  /** Without an answer from the client's manager, after which the endpoint's half of a connection is taken for an orphan. */
+  /** Without an answer from a client and its manager, after which the endpoint's half of a connection is taken for an orphan. */
   orphanedMs: 300_000,
 
   /** So many connections to one node stand for all: they share its fate. */

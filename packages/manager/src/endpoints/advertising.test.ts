@@ -11,12 +11,13 @@ import {
   InterfaceType,
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
+  NsmError,
   Server,
   SubjectSchema,
 } from '@nsm/api';
 import type { Policy } from '@nsm/policy';
 import { parsePolicy } from '@nsm/policy/parse';
-import { endpointKey } from '@nsm/registry';
+import { endpointKey, type Registry } from '@nsm/registry';
 import { waitFor } from '@nsm/testkit';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -38,6 +39,8 @@ describe('Advertising', () => {
   let server: Server;
   let endpoints: LocalEndpoints;
   let advertising: Advertising;
+  /** As any: an endpoint of another manager, which is alive, keeps its name. */
+  let registry: Pick<Registry, 'registerEndpoint' | 'removeEndpoint'> & { synced: boolean };
   const disk = new Map<string, NetworkServiceEndpoint>();
   const mesh = new Map<string, NetworkServiceEndpoint>();
   const gone: string[] = [];
@@ -101,11 +104,17 @@ describe('Advertising', () => {
         disk.delete(name);
       },
     };
-    const registry = {
+    registry = {
       synced: true,
-      registerEndpoint: async (record: NetworkServiceEndpoint) => void mesh.set(endpointKey(record), record),
-      removeEndpoint: async (record: Parameters<typeof endpointKey>[0]) =>
-        void mesh.delete(endpointKey(record)),
+      registerEndpoint: async (record: NetworkServiceEndpoint) => {
+        const host = mesh.get(endpointKey(record))?.networkServiceHost ?? 'node-a';
+        if (host !== 'node-a') throw new NsmError('conflict', `served by manager "${host}"`);
+        mesh.set(endpointKey(record), record);
+      },
+      removeEndpoint: async (record) => {
+        if (mesh.get(endpointKey(record))?.networkServiceHost === record.networkServiceHost)
+          mesh.delete(endpointKey(record));
+      },
     };
     advertising = new Advertising(
       {
@@ -191,6 +200,23 @@ describe('Advertising', () => {
     await advertising.advertise([echo()], me);
     expect(gone).toEqual(['echo-1: another process provides it now']);
     expect([endpoints.size, disk.size, mesh.size]).toEqual([1, 1, 1]);
+  });
+
+  it('is refused where another manager has an endpoint of that name, and leaves nothing here', async () => {
+    mesh.set(key, { ...echo(), networkServiceHost: 'node-b' });
+    await expect(advertising.advertise([echo()], me)).rejects.toMatchObject({ kind: 'conflict' });
+    expect([endpoints.size, disk.size, mesh.get(key)?.networkServiceHost]).toEqual([0, 0, 'node-b']);
+  });
+
+  it('while the registry is away stays, and is registered when the name is free', async () => {
+    registry.synced = false;
+    mesh.set(key, { ...echo(), networkServiceHost: 'node-b' });
+    await advertising.advertise([echo()], me);
+    await advertising.register(key);
+    expect([endpoints.size, disk.size, mesh.get(key)?.networkServiceHost]).toEqual([1, 1, 'node-b']);
+    mesh.delete(key);
+    await advertising.register(key);
+    expect(mesh.get(key)?.networkServiceHost).toBe('node-a');
   });
 
   it('is refused where the policy does not allow it, and withheld as long as the policy no longer does', async () => {

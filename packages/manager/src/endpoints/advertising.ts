@@ -45,6 +45,11 @@ interface Telling {
   readonly told: Promise<void>;
 }
 
+/** The same of endpoints; with the refusal of the first whose name an endpoint of another manager has. */
+interface TellingOfNew {
+  readonly told: Promise<NsmError | undefined>;
+}
+
 /** What is done with an endpoint is done in turn, by its key: on the disk first, then here; then the registry is told. */
 export class Advertising {
   readonly #components: AdvertisingComponents;
@@ -61,7 +66,7 @@ export class Advertising {
 
   /**
    * Takes endpoints on, all or none. Advertising the same again changes nothing.
-   * @throws NsmError `invalid`, `endpoint-unreachable`, or `conflict` when a living endpoint has that name.
+   * @throws NsmError `invalid`, `endpoint-unreachable`, or `conflict` when a living endpoint, here or at another manager, has that name.
    */
   async advertise(
     wanted: readonly NetworkServiceEndpoint[],
@@ -74,15 +79,26 @@ export class Advertising {
       `pod ${identityOf(namespace)}`,
       ...(uid === 0 ? [] : [`user ${uid}`]),
     ]);
-    const { told } = await this.#turns.take([...new Set([...keys, ...holders])], async () => {
+    const { told, added } = await this.#turns.take([...new Set([...keys, ...holders])], async () => {
       requireShares(this.#components, advertised);
       for (const { record } of advertised) await this.#refuseTaken(record);
       const changed = advertised.filter((one) => !this.#isThere(one));
+      const added = changed.filter(({ key }) => !this.#components.endpoints.has(key));
       await writeDown(this.#components, changed, atOnce);
-      return this.#put(changed);
+      return { ...this.#put(changed), added };
     });
     // Where the registry is away they serve the clients of this node already, and the others when the registry is back.
-    if (this.#components.registry.synced) await told;
+    const refusal = this.#components.registry.synced ? await told : undefined;
+    if (!refusal) return;
+    for (const { key, record } of added)
+      await this.#remove(key, refusal.message, (present) => present.record === record);
+    throw refusal;
+  }
+
+  /** Tells the registry once more of an endpoint whose name an endpoint of another manager had. */
+  async register(key: string): Promise<void> {
+    const present = this.#components.endpoints.get(key);
+    if (present?.state === 'serving') await this.#register(key, present.record);
   }
 
   /** Reconnects to the endpoints of an earlier life; those that no longer answer are removed. */
@@ -196,8 +212,8 @@ export class Advertising {
     return present.socket === socket && canonical(present.record) === canonical(record);
   }
 
-  #put(advertised: readonly Advertised[]): Telling {
-    const { registry, logger, onGone } = this.#components;
+  #put(advertised: readonly Advertised[]): TellingOfNew {
+    const { logger, onGone } = this.#components;
     for (const { key, record, listener } of advertised) {
       const before = this.#components.endpoints.get(key);
       const socket = this.#sockets.join(key, record.socketLocation, listener);
@@ -206,15 +222,30 @@ export class Advertising {
       this.#sockets.leave(key, before.socket);
       onGone(before.record, 'another process provides it now');
     }
+    let refusal: NsmError | undefined;
     const register = async ({ key, record }: Advertised): Promise<void> => {
       const present = this.#components.endpoints.get(key);
       if (present?.record !== record || present.state !== 'serving') return;
-      await registry
-        .registerEndpoint(record)
-        .catch((error: unknown) => logger.warn({ endpoint: key, err: error }, 'endpoint not registered yet'));
+      const refused = await this.#register(key, record);
+      refusal ??= refused;
     };
     logAdvertised(logger, advertised);
-    return { told: forEachLimited(advertised, register, atOnce) };
+    return { told: forEachLimited(advertised, register, atOnce).then(() => refusal) };
+  }
+
+  /** @returns the refusal, where an endpoint of another manager has its name. */
+  async #register(key: string, record: NetworkServiceEndpoint): Promise<NsmError | undefined> {
+    const { registry, logger } = this.#components;
+    try {
+      await registry.registerEndpoint(record);
+      return undefined;
+    } catch (thrown) {
+      const error = NsmError.from(thrown);
+      const isTaken = error.kind === 'conflict';
+      const words = isTaken ? 'endpoint not known to the mesh' : 'endpoint not registered yet';
+      logger.warn({ endpoint: key, err: error }, words);
+      return isTaken ? error : undefined;
+    }
   }
 
   /** @param isMeant whether the endpoint that has the key at its turn is the one to remove. */

@@ -56,3 +56,19 @@ it('a choice asks for the labels of the service, unless the client asks for othe
     'stable: label version=canary (has stable) does not match',
   );
 });
+
+it('tells of endpoints of this node whose name another manager has, as long as that one is alive', () => {
+  const [own] = endpoints;
+  const other = { ...own, networkServiceHost: 'node-b' };
+  const displaced = (record: unknown, alive: boolean) =>
+    new Catalogue(
+      {
+        registry: { endpoints: () => [record], managers: () => new Map([['node-b', { alive }]]) },
+        endpoints: { records: () => [own] },
+      } as unknown as CatalogueComponents,
+      'node-a',
+    ).displaced();
+  expect(displaced(other, true)).toEqual([{ endpoint: own, by: 'node-b' }]);
+  expect(displaced(other, false)).toEqual([]);
+  expect(displaced(own, true)).toEqual([]);
+});

@@ -19,6 +19,8 @@ export interface CatalogueComponents {
   readonly endpoints: Pick<LocalEndpoints, 'isWithheld' | 'records'>;
   readonly connections: Pick<ConnectionTable, 'countOf'>;
   readonly health: EndpointHealth;
+  /** Names of managers that did not answer this one's latest calls. */
+  readonly peers: { readonly silent: ReadonlySet<string> };
   readonly abilities: Surroundings['abilities'];
   readonly gate: Surroundings['gate'];
 }
@@ -53,6 +55,19 @@ export class Catalogue {
       registry.endpointsOf(service).filter((record) => !endpoints.isWithheld(record)),
       own.filter(({ networkServiceName }) => networkServiceName === service),
     );
+  }
+
+  /**
+   * Endpoints of this node that the mesh does not know, because a manager that is alive has one of the same name; with the name of that
+   * manager.
+   */
+  displaced(): { readonly endpoint: NetworkServiceEndpoint; readonly by: string }[] {
+    const { registry, endpoints } = this.#components;
+    const hosts = new Map([...registry.endpoints()].map((one) => [endpointKey(one), one.networkServiceHost]));
+    return endpoints.records().flatMap((endpoint) => {
+      const by = hosts.get(endpointKey(endpoint)) ?? this.#manager;
+      return by !== this.#manager && registry.managers().get(by)?.alive ? [{ endpoint, by }] : [];
+    });
   }
 
   services(): Set<string> {
@@ -102,9 +117,9 @@ export class Catalogue {
   /** Why an endpoint would not be chosen now; '' when it would. */
   unavailable(endpoint: NetworkServiceEndpoint): string {
     const { networkServiceHost: host } = endpoint;
-    const { health, registry } = this.#components;
+    const { health, registry, peers } = this.#components;
     if (this.drained && host === this.#manager) return 'this node is drained';
-    return health.recentFailure(endpoint) ?? absence(host, registry.managers()) ?? '';
+    return health.recentFailure(endpoint) ?? absence(host, registry.managers(), peers.silent) ?? '';
   }
 
   #surroundings(service: string): Surroundings {

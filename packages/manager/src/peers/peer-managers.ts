@@ -57,6 +57,8 @@ function clientOf(known: KnownManager): ProxyClient {
 export class PeerManagers {
   /** Ids of connections that other managers are being asked for just now: their halves there are not orphans. */
   readonly #asked = new Set<string>();
+  /** Names of managers that share connections with this one, and did not answer its latest calls. Only the watch over them writes it. */
+  readonly silent: Set<string> = new Set();
   /** By the name and the address of the manager. */
   readonly #channels = new Map<string, KnownManager>();
 

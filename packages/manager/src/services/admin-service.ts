@@ -10,6 +10,7 @@ import { pingConnection } from '../inspection/ping.js';
 import { traceConnection } from '../inspection/trace.js';
 import { writeOwnRecord } from '../peers/registration.js';
 import { drain } from '../signals/leaving.js';
+import { quote } from '../untrusted-text.js';
 import type { ServiceComponents } from './components.js';
 import { checkPeers } from './peer-checks.js';
 import { testPolicy } from './policy-verdicts.js';
@@ -36,17 +37,23 @@ export function adminService(components: ServiceComponents): ServiceImplementati
     },
 
     async listEndpoints() {
-      return {
-        endpoints: components.catalogue.all().map((endpoint) => ({
-          endpoint,
-          connections: components.connections.countOf(endpoint),
-          unavailable: components.catalogue.unavailable(endpoint),
-        })),
-      };
+      const { catalogue, connections } = components;
+      const known = catalogue.all().map((endpoint) => ({
+        endpoint,
+        connections: connections.countOf(endpoint),
+        unavailable: catalogue.unavailable(endpoint),
+      }));
+      const displaced = catalogue.displaced().map(({ endpoint, by }) => ({
+        endpoint,
+        connections: 0,
+        unavailable: `manager ${quote(by)} serves an endpoint of the same name: choose another name, or remove it there`,
+      }));
+      return { endpoints: [...displaced, ...known] };
     },
 
     async listManagers() {
-      return { managers: [...components.registry.managers().values()] };
+      const { registry, peers } = components;
+      return { managers: [...registry.managers().values()], silent: [...peers.silent] };
     },
 
     async listConnections({ roundTrips }) {

@@ -50,4 +50,6 @@ export interface SignalComponents extends LookingAgain {
   readonly logger: Logger;
   /** Milliseconds between two looks at whether packets come back from each other node. */
   readonly probeIntervalMs: number;
+  /** Milliseconds without an answer from a client and its manager, after which the endpoint's half is taken for an orphan. */
+  readonly orphanedMs: number;
 }

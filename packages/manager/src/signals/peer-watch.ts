@@ -6,6 +6,7 @@ import type { Peer } from '../peers/peer-managers.js';
 import { type Connection, isClosed, isInPlace } from '../state/connection.js';
 import type { SignalComponents } from './components.js';
 import { lose } from './losses.js';
+import { Orphans } from './orphans.js';
 import { SizeProbe } from './packet-sizes.js';
 import { PathProbe } from './path-probe.js';
 import { hearTroubled } from './undone-there.js';
@@ -13,9 +14,14 @@ import { hearTroubled } from './undone-there.js';
 /** Watches until the manager stops. */
 export async function watchPeers(components: SignalComponents): Promise<void> {
   await Promise.all([
-    watch(components, timing.callAgainMs, () => new PeerWatch(components)),
-    watch(components, components.probeIntervalMs, (manager) => new PathProbe(components, manager)),
-    watch(components, components.probeIntervalMs, () => new SizeProbe(components)),
+    watch(components, timing.callAgainMs, (manager) => new PeerWatch(components, manager)),
+    watch(
+      components,
+      components.probeIntervalMs,
+      (manager) => new PathProbe(components, manager),
+      canBeAsked,
+    ),
+    watch(components, components.probeIntervalMs, () => new SizeProbe(components), canBeAsked),
   ]);
 }
 
@@ -31,12 +37,13 @@ async function watch(
   components: SignalComponents,
   intervalMs: number,
   begin: (manager: string) => Watch,
+  concerns: (connection: Connection) => boolean = () => true,
 ): Promise<void> {
   const watches = new Map<string, Watch>();
   const looking = new Set<Watch>();
   while (!components.stopping.aborted) {
     await components.clock.sleep(intervalMs, components.stopping);
-    const shared = sharedByManager(components);
+    const shared = sharedByManager(components, concerns);
     for (const [manager, former] of watches) {
       if (shared.has(manager)) continue;
       watches.delete(manager);
@@ -52,13 +59,17 @@ async function watch(
   }
 }
 
-/** Connections whose other half is elsewhere. Managers that know only the specification name none, and are left out. */
-function sharedByManager(components: SignalComponents): Map<string, Connection[]> {
+/** Connections whose other half is elsewhere. Of managers that know only the specification, the halves that were made for them. */
+function sharedByManager(
+  components: SignalComponents,
+  concerns: (connection: Connection) => boolean,
+): Map<string, Connection[]> {
   const shared = new Map<string, Connection[]>();
   for (const connection of components.connections.values()) {
-    const { peer, phase } = connection;
+    const { peer, phase, role } = connection;
     const held = !isClosed(connection) && phase.kind !== 'CONNECTING';
-    if (!held || !peer?.manager || peer.connectionId === '') continue;
+    if (!held || !peer || !concerns(connection)) continue;
+    if (role !== 'ENDPOINT' && !canBeAsked(connection)) continue;
     const present = shared.get(peer.manager);
     if (present) present.push(connection);
     else shared.set(peer.manager, [connection]);
@@ -66,30 +77,51 @@ function sharedByManager(components: SignalComponents): Map<string, Connection[]
   return shared;
 }
 
+/** A manager that knows only the specification names no connection that it could be asked about. */
+function canBeAsked({ peer }: Connection): boolean {
+  return peer !== undefined && peer.manager !== '' && peer.connectionId !== '';
+}
+
 /** What is known of another manager. Times are monotonic milliseconds, so that a clock that jumps changes nothing. */
 class PeerWatch implements Watch {
   readonly #components: SignalComponents;
+  readonly #manager: string;
+  readonly #orphans: Orphans;
   #missed = 0;
-  #silentSince = 0;
   #incarnation = '';
   #comparedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(components: SignalComponents) {
+  constructor(components: SignalComponents, manager: string) {
     this.#components = components;
+    this.#manager = manager;
+    this.#orphans = new Orphans(components);
   }
 
   async look(connections: readonly Connection[]): Promise<void> {
-    const peer = connections[0]?.peer;
-    if (!peer) return;
+    const asked = connections.filter(canBeAsked);
+    const peer = asked[0]?.peer;
+    if (!peer || !(await this.#answers(peer, asked))) await this.#orphans.look(this.#manager, connections);
+  }
+
+  /** Nothing is shared with it any more. */
+  [Symbol.dispose](): void {
+    this.#components.peers.silent.delete(this.#manager);
+  }
+
+  /** Compares with the other manager. @returns false when it has not answered several times in a row. */
+  async #answers(peer: Peer, connections: readonly Connection[]): Promise<boolean> {
     try {
       await this.#compare(peer, connections);
       if (this.#missed >= timing.callsUntilSilent)
         this.#components.logger.info({ peer: peer.manager }, 'the manager answers again');
-      this.#missed = 0;
+      this.#heard();
+      return true;
     } catch (thrown) {
       const error = NsmError.from(thrown);
-      if (error.kind !== 'unimplemented' && !this.#components.stopping.aborted)
-        this.#unheard(peer, connections, error);
+      if (this.#components.stopping.aborted) return true;
+      if (error.kind !== 'unimplemented') return !this.#isSilent(connections, error);
+      this.#heard();
+      return true;
     }
   }
 
@@ -143,22 +175,21 @@ class PeerWatch implements Watch {
     }
   }
 
-  #unheard({ manager }: Peer, connections: readonly Connection[], error: NsmError): void {
-    const now = this.#components.clock.now();
+  #heard(): void {
+    this.#missed = 0;
+    this.#components.peers.silent.delete(this.#manager);
+    this.#orphans.forget();
+  }
+
+  /** After a call that was not answered. */
+  #isSilent(connections: readonly Connection[], error: NsmError): boolean {
     this.#missed++;
-    if (this.#missed === 1) this.#silentSince = now;
-    if (this.#missed < timing.callsUntilSilent) return;
+    if (this.#missed < timing.callsUntilSilent) return false;
+    this.#components.peers.silent.add(this.#manager);
     // The troubles that this manager told of explain missing packets no longer.
     hearTroubled(this.#components, connections, []);
     if (this.#missed === timing.callsUntilSilent)
-      this.#components.logger.warn({ peer: manager, err: error }, 'the manager does not answer');
-    if (
-      now - this.#silentSince < timing.orphanedMs ||
-      this.#components.registry.managers().get(manager)?.alive
-    )
-      return;
-    for (const { id, role } of connections)
-      if (role === 'ENDPOINT')
-        this.#components.reconciler.end(id, `manager ${manager} is gone`, { tell: 'nobody' });
+      this.#components.logger.warn({ peer: this.#manager, err: error }, 'the manager does not answer');
+    return true;
   }
 }

@@ -116,7 +116,7 @@ export function makeParts(
   );
   stops.add(() => advertising.stop());
   const connections = new ConnectionTable(store, Date.now);
-  const catalogue = new Catalogue({ registry, endpoints, connections, health, abilities, gate }, name);
+  const catalogue = new Catalogue({ registry, endpoints, connections, health, abilities, gate, peers }, name);
   const pools = new AddressPools(registry, name);
   const identifiers = new Identifiers();
   const offers = new TunnelOffers(forwarder, options.tunnelAddress ?? '');
@@ -191,6 +191,7 @@ export function makeParts(
     narrowWays: new NarrowWays(),
     cluster: new ClusterPrefixes(options.clusterPrefixes ?? [], options.clusterNetworks),
     probeIntervalMs: options.probeIntervalMs ?? 500,
+    orphanedMs: options.orphanedMs ?? timing.orphanedMs,
   };
   const { credentials } = options;
   return {

@@ -1,5 +1,6 @@
 // The system calls of this package, through koffi; libc-memory.ts has those that deal in addresses, libbpf.ts its own.
 import koffi from 'koffi';
+import { EBADF } from './errno.js';
 
 // The process's own libc, glibc or musl: no library name to guess.
 const libc = koffi.load(null);
@@ -89,7 +90,21 @@ export const write: Call<[fd: number, bytes: Uint8Array, length: number]> = defi
 export const open: Call<[path: string, flags: number, mode: number]> = define(
   'int open(const char *path, int flags, uint32_t mode)',
 );
-export const close: Call<[fd: number]> = define('int close(int fd)');
+const rawClose: Call<[fd: number]> = define('int close(int fd)');
+/**
+ * close(2). Whatever else it answers, the descriptor is closed (Linux, close(2)), and there is nothing to be done about it.
+ * @throws Error EBADF: what has this number no more was closed twice, and whoever opens a descriptor in between loses it.
+ */
+export const close = (fd: number): void => {
+  if (rawClose(fd) === -EBADF) throw notOpen(fd);
+};
+const F_GETFD = 1;
+/** @throws Error as `close`, for one that closes by another way. */
+export const requireOpen = (fd: number): void => {
+  if (fcntl(fd, F_GETFD, 0) === -EBADF) throw notOpen(fd);
+};
+const notOpen = (fd: number): Error =>
+  new Error(`close descriptor ${fd}: ${errorText(EBADF)}: it was closed before`);
 /** ioctl(2); `argument` is a buffer the kernel reads or writes, or a plain number. */
 export const ioctl: Call<[fd: number, request: number, argument: Uint8Array | null]> = define(
   'int ioctl(int fd, unsigned long request, void *argument)',

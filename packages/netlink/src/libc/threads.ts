@@ -21,8 +21,10 @@ export interface Thread {
 /**
  * Closes a descriptor, however long that takes; a thread that is never done ends with the process.
  * @returns undefined when there are as many threads as there may be: the descriptor is as it was.
+ * @throws Error EBADF, as `libc.close`
  */
 export function closeInThread(fd: number): Thread | undefined {
+  libc.requireOpen(fd);
   const thread = Buffer.alloc(8);
   // A function of one number, as pthread_create(3) wants one of one pointer.
   if (create(thread, null, address(RTLD_DEFAULT, 'close'), fd) !== 0) return undefined;

@@ -1,6 +1,7 @@
 // Descriptors that other processes sent, and the sockets over which they come. To close one takes as long as its owner likes: a socket
 // lingers (SO_LINGER, socket(7)), a file's system is a process that does not answer (FUSE), a file in memory is large. So threads close
 // them that do nothing else.
+import * as libc from '../libc/libc.js';
 import { closeInThread, type Thread } from '../libc/threads.js';
 
 /** Milliseconds between two looks at threads that close: doubles from first to most while none of them ends. */
@@ -20,9 +21,15 @@ export class ForeignDescriptors {
   #timer: NodeJS.Timeout | undefined;
   #pauseMs = lookMs.first;
 
-  /** A few of an owner are closed at a time: whoever makes that slow waits for it alone. */
+  /**
+   * A few of an owner are closed at a time: whoever makes that slow waits for it alone.
+   * @throws Error EBADF, as `libc.close`; it waits already to be closed
+   */
   close(owner: string, fd: number): void {
     const closing = this.#closings.get(owner) ?? { waiting: [], threads: [] };
+    if (closing.waiting.includes(fd))
+      throw new Error(`close descriptor ${fd}: it waits already to be closed`);
+    libc.requireOpen(fd);
     this.#closings.set(owner, closing);
     closing.waiting.push(fd);
     this.#look();
@@ -46,14 +53,15 @@ export class ForeignDescriptors {
       const { waiting, threads } = closing;
       const running = threads.filter((thread) => !thread.hasEnded());
       if (running.length < threads.length) this.#pauseMs = lookMs.first;
-      for (let [fd] = waiting; fd !== undefined && running.length < atOnce; [fd] = waiting) {
-        const thread = closeInThread(fd);
+      closing.threads = running;
+      while (running.length < atOnce) {
+        const fd = waiting.shift();
+        const thread = fd === undefined ? undefined : closeInThread(fd);
+        if (thread) running.push(thread);
+        else if (fd !== undefined) waiting.unshift(fd);
         if (!thread) break;
-        running.push(thread);
-        waiting.shift();
         this.#pauseMs = lookMs.first;
       }
-      closing.threads = running;
       if (running.length === 0 && waiting.length === 0) this.#closings.delete(owner);
     }
     clearTimeout(this.#timer);

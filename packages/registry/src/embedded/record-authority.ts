@@ -8,7 +8,7 @@ import {
 } from '@nsm/api';
 import { type Change, RecordFile } from '@nsm/durable';
 import type { Clock } from '../clock.js';
-import { notAlive } from '../records/own-records.js';
+import { notAlive, ownEndpoint } from '../records/own-records.js';
 import { type RecordCache, removalOf } from '../records/record-cache.js';
 import { recordCodec, type StoredRecord } from '../records/record-codec.js';
 import {
@@ -139,7 +139,7 @@ export class RecordAuthority implements RecordWriter {
   }
 
   async registerEndpoint(record: NetworkServiceEndpoint): Promise<void> {
-    const endpoint = validEndpoint(record);
+    const endpoint = ownEndpoint(this.#cache, undefined, validEndpoint(record));
     this.#check();
     this.#shares.admitEndpoint(endpointKey(endpoint), endpoint.networkServiceHost, bytesOf(endpoint));
     const changed = this.#addEndpoint(endpoint);

@@ -45,7 +45,7 @@ export class EtcdEndpoints {
       const own = this.#own(endpoint, present, livingHost);
       const host = present?.endpoint?.networkServiceHost;
       const operations = [put(key, endpointValue(own))];
-      const foreign = this.#identity() !== undefined && host !== undefined && host !== own.networkServiceHost;
+      const foreign = host !== undefined && host !== own.networkServiceHost;
       return foreign ? { operations, unless: host } : { operations };
     });
   }

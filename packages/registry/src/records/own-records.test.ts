@@ -64,10 +64,13 @@ describe('endpoints', () => {
     expect(ownEndpoint(cache, manager('b'), said).provider).toMatchObject({ uid: 7, domain: 'nsm' });
   });
 
-  it('are not taken from a manager that lives', () => {
-    expect(kindOf(() => ownEndpoint(cache, manager('a'), endpoint('a')))).toBe('conflict');
+  it.each([
+    ['with TLS', manager('a')],
+    ['without', undefined],
+  ])('are not taken from a manager that lives, %s', (_, identity) => {
+    expect(kindOf(() => ownEndpoint(cache, identity, endpoint('a')))).toBe('conflict');
     put('b', false);
-    expect(kindOf(() => ownEndpoint(cache, manager('a'), endpoint('a')))).toBe('');
+    expect(kindOf(() => ownEndpoint(cache, identity, endpoint('a')))).toBe('');
   });
 
   it('are removed by their own manager', () => {

@@ -33,7 +33,7 @@ export function ownName(
 }
 
 /**
- * The endpoint of a living manager is that manager's: another may have it only once it was removed.
+ * The endpoint of a living manager is that manager's, with TLS and without: another may have it only once it was removed.
  * @throws NsmError `untrusted`, or `conflict` when another manager serves an endpoint of the same name.
  */
 export function ownEndpoint(
@@ -41,11 +41,11 @@ export function ownEndpoint(
   identity: Identity | undefined,
   endpoint: NetworkServiceEndpoint = create(NetworkServiceEndpointSchema),
 ): NetworkServiceEndpoint {
-  if (!identity) return endpoint;
-  ownName(cache, identity, endpoint.networkServiceHost);
+  if (identity) ownName(cache, identity, endpoint.networkServiceHost);
   const present = cache.endpoint(validKey(endpoint));
-  const host = present?.networkServiceHost ?? identity.name;
-  if (host === identity.name || !cache.managers.get(host)?.alive) return ofManager(endpoint, identity);
+  const host = present?.networkServiceHost ?? endpoint.networkServiceHost;
+  if (host === endpoint.networkServiceHost || !cache.managers.get(host)?.alive)
+    return identity ? ofManager(endpoint, identity) : endpoint;
   throw new NsmError(
     'conflict',
     `endpoint ${JSON.stringify(endpoint.nseProviderName)} of ${JSON.stringify(endpoint.networkServiceName)} is served by manager ` +

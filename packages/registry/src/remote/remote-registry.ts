@@ -1,6 +1,6 @@
 // `nsm://[NAME@]HOST:PORT`: the records are held by another manager or by `nsm registry`.
 import { create, toBinary } from '@bufbuild/protobuf';
-import { Channel, isIdentityName, NsmError, type ServiceClient, registry as wire } from '@nsm/api';
+import { Channel, NsmError, type ServiceClient, registry as wire } from '@nsm/api';
 import { type FollowingOptions, FollowingRegistry } from '../following/following-registry.js';
 import type { WantedState } from '../following/wanted-state.js';
 import { ungathered } from '../records/gathered-events.js';
@@ -8,6 +8,7 @@ import type { RecordEvent } from '../records/record-cache.js';
 import { checkEndpoint, checkManager } from '../records/valid-record.js';
 import type { RecordWriter } from '../registry.js';
 import { GatheredCalls, type MostOfCall } from './gathered-calls.js';
+import { parseRemoteUrl } from './remote-url.js';
 
 export class RemoteRegistry extends FollowingRegistry {
   protected readonly wanted: WantedState;
@@ -17,7 +18,7 @@ export class RemoteRegistry extends FollowingRegistry {
   /** `url`: `nsm://[NAME@]HOST:PORT`; NAME is whose certificate must be there. @throws NsmError `invalid` */
   constructor(url: string, options: FollowingOptions = {}) {
     super(url, options);
-    const { address, name } = parseUrl(url);
+    const { address, name } = parseRemoteUrl(url);
     const expected = name === undefined ? {} : { name };
     this.#newChannel = () => new Channel(address, { credentials: options.credentials, expected });
     this.#channel = this.#newChannel();
@@ -121,11 +122,4 @@ function writerTo(client: () => ServiceClient<typeof wire.Registry>, timeoutMs: 
       await client().releaseClaim({ name, holder }, options);
     },
   };
-}
-
-function parseUrl(url: string): { readonly address: string; readonly name: string | undefined } {
-  const [, name, address, port] = /^nsm:\/\/(?:([^/\s@]+)@)?([^/\s@]+:(\d{1,5}))\/?$/.exec(url) ?? [];
-  if (address === undefined || Number(port) > 65_535 || (name !== undefined && !isIdentityName(name)))
-    throw new NsmError('invalid', `registry ${url}: expected nsm://HOST:PORT or nsm://NAME@HOST:PORT`);
-  return { address, name };
 }

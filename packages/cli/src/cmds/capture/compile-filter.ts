@@ -1,8 +1,9 @@
 // What --filter says, as the kernel takes it.
 import { NsmError } from '@nsm/api';
 import { compileFilter, NoLibpcapError } from '@nsm/netlink';
+import { UsageError } from '../../exit-status.js';
 
-/** @throws NsmError `unavailable` without libpcap, `invalid` with what is wrong with the expression. */
+/** @throws NsmError `dataplane` without libpcap, UsageError with what is wrong with the expression. */
 export function filterProgram(expression: string | undefined): Uint8Array {
   if (expression === undefined) return new Uint8Array();
   try {
@@ -15,10 +16,6 @@ export function filterProgram(expression: string | undefined): Uint8Array {
           'dnf install libpcap; without --filter nothing is needed',
         error,
       );
-    throw new NsmError(
-      'invalid',
-      `--filter "${expression}": ${(error as Error).message}; see pcap-filter(7)`,
-      error,
-    );
+    throw new UsageError(`--filter "${expression}": ${(error as Error).message}; see pcap-filter(7)`);
   }
 }

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag, runDirFlag, stateDirFlag } from '../../flags/common-flags.js';
 import { flag, parseHostPort } from '../../flags/flags.js';
+import { parseRegistryUrl } from '../../flags/registry-url.js';
 import type { CheckFlags } from './flags.js';
 import { type GroupName, groupNames } from './group-names.js';
 
@@ -45,6 +46,7 @@ export function checkCommand(): Command {
       flag(
         '--registry <url>',
         'registry of a manager that is going to be started: kubernetes: checks the cluster',
+        { parse: parseRegistryUrl },
       ),
     )
     .addOption(jsonFlag())

@@ -11,6 +11,7 @@ import {
   waitFlag,
 } from '../../flags/common-flags.js';
 import { flag } from '../../flags/flags.js';
+import { parseId, parseName } from '../../flags/names.js';
 import type { ConnectFlags } from './flags.js';
 
 export function connectCommand(): Command {
@@ -21,11 +22,12 @@ export function connectCommand(): Command {
         'The interface stays until it is disconnected or its network namespace is gone; ' +
         'with --hold, until this command ends.',
     )
-    .argument('<service>', 'name of the network service')
+    .argument('<service>', 'name of the network service', parseName)
     .addOption(
       flag(
         '--request-id <id>',
         'key of the connection, the Pod UID in a pod (default: POD_UID, or a new UUID)',
+        { parse: parseId },
       ),
     )
     .addOption(netnsFlag())

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, type Option } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag } from '../../flags/common-flags.js';
 import { flag, parseHostPort } from '../../flags/flags.js';
+import { parseHostName } from '../../flags/names.js';
 import { operatorFlags } from '../../flags/operator-flags.js';
 import type { DashboardFlags } from './flags.js';
 
@@ -36,6 +37,7 @@ export function dashboardCommand(): Command {
       'name under which browsers may ask for the page, beside localhost and addresses',
       {
         list: true,
+        parse: parseHostName,
       },
     ),
     flag(

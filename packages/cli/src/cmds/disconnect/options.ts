@@ -5,6 +5,7 @@ import { examples } from '../../examples.js';
 import { jsonFlag, netnsFlag, runDirFlag, timeoutFlag } from '../../flags/common-flags.js';
 import { connectionArgument } from '../../flags/connection-argument.js';
 import { flag } from '../../flags/flags.js';
+import { parseId, parseName } from '../../flags/names.js';
 import type { DisconnectFlags } from './flags.js';
 
 export function disconnectCommand(): Command {
@@ -14,8 +15,10 @@ export function disconnectCommand(): Command {
       'Closes a connection: its interface, addresses and routes go. One that does not exist is closed already.',
     )
     .usage('SERVICE --request-id ID [options]\n       nsm disconnect --id CONNECTION [options]')
-    .argument('[service]', 'name of the network service')
-    .addOption(flag('--request-id <id>', 'the id it was connected with (default: POD_UID)'))
+    .argument('[service]', 'name of the network service', parseName)
+    .addOption(
+      flag('--request-id <id>', 'the id it was connected with (default: POD_UID)', { parse: parseId }),
+    )
     .addOption(flag('--id <connection>', connectionArgument[1]))
     .addOption(netnsFlag())
     .addOption(runDirFlag())

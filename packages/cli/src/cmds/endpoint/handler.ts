@@ -4,13 +4,14 @@ import { abbreviatedList } from '@nsm/api';
 import { bridge, type ClientEvent, gateway, icmpResponder, parseClientAddress } from '@nsm/endpoints';
 import { Output } from '@nsm/output';
 import { flushTraces, type Served, type ServeStatus } from '@nsm/sdk';
+import { readValue } from '../../exit-status.js';
 import { labelsOf } from '../../flags/common-flags.js';
 import { aborted, interrupted } from '../../interrupted.js';
 import type { EndpointFlags, EndpointKind } from './flags.js';
 
 export async function runEndpoint(kind: EndpointKind, flags: EndpointFlags): Promise<void> {
   const output = new Output(flags.json === true);
-  const addresses = flags.address.map(parseClientAddress);
+  const addresses = readValue('--address', () => flags.address.map(parseClientAddress));
   if (flags.netns) (await import('../../enter-namespace.js')).enterNamespace(flags.netns);
   const signal = interrupted();
   const common = {

@@ -11,6 +11,7 @@ import {
   waitFlag,
 } from '../../flags/common-flags.js';
 import { flag, parseInteger } from '../../flags/flags.js';
+import { parseDeviceName, parseName } from '../../flags/names.js';
 import { type EndpointFlags, type EndpointKind, endpointKinds } from './flags.js';
 
 /** Commander would ask for a flag that must be given before it looks at the kind. */
@@ -27,9 +28,19 @@ export function endpointCommand(): Command {
     )
     .addArgument(new Argument('<kind>', 'what to run').choices(endpointKinds))
     .usage('KIND --service NAME --name NAME [options]')
-    .addOption(flag('--service <name>', 'network service to provide; may be repeated', { list: true }))
-    .addOption(flag('--name <name>', 'name of the endpoint'))
-    .addOption(flag('--namespace <name>', 'Kubernetes namespace of the endpoint', { default: 'default' }))
+    .addOption(
+      flag('--service <name>', 'network service to provide; may be repeated', {
+        list: true,
+        parse: parseName,
+      }),
+    )
+    .addOption(flag('--name <name>', 'name of the endpoint', { parse: parseName }))
+    .addOption(
+      flag('--namespace <name>', 'Kubernetes namespace of the endpoint', {
+        default: 'default',
+        parse: parseName,
+      }),
+    )
     .addOption(netnsFlag())
     .addOption(labelFlag())
     .addOption(interfaceFlag())
@@ -56,8 +67,12 @@ export function endpointCommand(): Command {
         { list: true },
       ),
     )
-    .addOption(flag('--outside <device>', 'gateway: the device by which the routes are reached'))
-    .addOption(flag('--device <name>', 'bridge: its name (default: nsm-bridge)'))
+    .addOption(
+      flag('--outside <device>', 'gateway: the device by which the routes are reached', {
+        parse: parseDeviceName,
+      }),
+    )
+    .addOption(flag('--device <name>', 'bridge: its name (default: nsm-bridge)', { parse: parseDeviceName }))
     .addOption(
       flag(
         '--mtu <bytes>',

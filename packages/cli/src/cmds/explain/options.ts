@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { examples } from '../../examples.js';
 import { fromFlag, interfaceFlag, jsonFlag, labelFlag, runDirFlag } from '../../flags/common-flags.js';
 import { flag } from '../../flags/flags.js';
+import { parseName } from '../../flags/names.js';
 import type { ExplainFlags } from './flags.js';
 
 export function explainCommand(): Command {
@@ -15,6 +16,7 @@ export function explainCommand(): Command {
     .argument(
       '[service]',
       'name of the network service; without one, --from tells of all that the pod has and was refused',
+      parseName,
     )
     .addOption(fromFlag())
     .addOption(labelFlag())

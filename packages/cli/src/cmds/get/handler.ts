@@ -79,7 +79,8 @@ const lists: Readonly<Record<GetKind, List>> = {
   },
 
   async managers(admin, output) {
-    const views = (await admin.listManagers({})).managers.map(managerView);
+    const { managers, silent } = await admin.listManagers({});
+    const views = managers.map((manager) => managerView(manager, silent));
     if (output.json) return output.value(views);
     output.table(
       ['MANAGER', 'ADDRESS', 'EXTERNAL', 'VERSION', 'SECURITY', 'STATE'],

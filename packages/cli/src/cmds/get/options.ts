@@ -4,6 +4,7 @@ import { examples } from '../../examples.js';
 import { jsonFlag, runDirFlag } from '../../flags/common-flags.js';
 import { flag } from '../../flags/flags.js';
 import { kindArgument } from '../../flags/kind-argument.js';
+import { parseName } from '../../flags/names.js';
 import { connectionStates, type GetFlags, type GetKind, getKinds } from './flags.js';
 
 export function getCommand(): Command {
@@ -22,7 +23,9 @@ export function getCommand(): Command {
         ),
       )
       // Without a variable: NSM_SERVICE is what an endpoint provides.
-      .addOption(new Option('--service <name>', 'only connections to this network service'))
+      .addOption(
+        new Option('--service <name>', 'only connections to this network service').argParser(parseName),
+      )
       .addOption(
         flag('--state <states>', `only connections in these states: ${connectionStates.join(', ')}`, {
           list: true,

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { examples } from '../../examples.js';
 import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../flags/common-flags.js';
 import { flag, parseHostPort } from '../../flags/flags.js';
+import { parseImage, parseName, parseTrustDomain } from '../../flags/names.js';
 import type { SignerFlags, WebhookFlags } from './flags.js';
 
 export function kubernetesCommand(): Command {
@@ -28,12 +29,25 @@ export function kubernetesCommand(): Command {
     .addOption(
       flag('--service <name>', 'Service that leads here, in the namespace of this pod', {
         default: 'nsm-webhook',
+        parse: parseName,
       }),
     )
-    .addOption(flag('--configuration <name>', 'the MutatingWebhookConfiguration', { default: 'nsm-webhook' }))
-    .addOption(flag('--image <name>', 'image of the containers that are added to pods').makeOptionMandatory())
     .addOption(
-      flag('--domain <name>', "the mesh's own domain, which annotations may name", { default: 'nsm' }),
+      flag('--configuration <name>', 'the MutatingWebhookConfiguration', {
+        default: 'nsm-webhook',
+        parse: parseName,
+      }),
+    )
+    .addOption(
+      flag('--image <name>', 'image of the containers that are added to pods', {
+        parse: parseImage,
+      }).makeOptionMandatory(),
+    )
+    .addOption(
+      flag('--domain <name>', "the mesh's own domain, which annotations may name", {
+        default: 'nsm',
+        parse: parseName,
+      }),
     )
     .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
@@ -54,9 +68,20 @@ export function kubernetesCommand(): Command {
         "Each gets a certificate for the node that its pod runs on. The authority's key is in the Secret nsm-authority, which is\n" +
         'made when it is not there. Several may run: one signs.',
     )
-    .addOption(flag('--namespace <name>', 'of the managers (default: that of this pod or of KUBECONFIG)'))
-    .addOption(flag('--account <name>', 'service account of the managers', { default: 'nsm-manager' }))
-    .addOption(flag('--domain <name>', 'trust domain of a new authority', { default: 'nsm' }))
+    .addOption(
+      flag('--namespace <name>', 'of the managers (default: that of this pod or of KUBECONFIG)', {
+        parse: parseName,
+      }),
+    )
+    .addOption(
+      flag('--account <name>', 'service account of the managers', {
+        default: 'nsm-manager',
+        parse: parseName,
+      }),
+    )
+    .addOption(
+      flag('--domain <name>', 'trust domain of a new authority', { default: 'nsm', parse: parseTrustDomain }),
+    )
     .addOption(metricsListenFlag())
     .addOption(logLevelFlag())
     .addOption(logFormatFlag())

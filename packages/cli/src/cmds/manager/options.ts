@@ -20,6 +20,8 @@ import { etcdFlags } from '../../flags/etcd-flags.js';
 import { flag, parseDurationFrom, parseHostPort, parseInteger, parseReachable } from '../../flags/flags.js';
 import { lendingFlags } from '../../flags/lending-flags.js';
 import { limitFlag } from '../../flags/limit-flag.js';
+import { parseManagerName, parseName } from '../../flags/names.js';
+import { parseRegistryUrl } from '../../flags/registry-url.js';
 import { securityFlags } from '../../flags/security-flags.js';
 import { parseServiceTunnel, tunnelTypeNames } from '../../flags/tunnel-flag.js';
 import type { ManagerFlags } from './flags.js';
@@ -34,6 +36,7 @@ export function managerCommand(): Command {
     .addOption(
       flag('--name <name>', 'name of the manager, the network_service_host of its endpoints', {
         default: hostname(),
+        parse: parseManagerName,
         defaultText: 'the host name',
       }),
     )
@@ -56,7 +59,7 @@ export function managerCommand(): Command {
       flag(
         '--registry <url>',
         'embedded: (served by this manager), nsm://[NAME@]HOST:PORT (another manager, or nsm registry), etcd://HOST:PORT,…[/PREFIX], or kubernetes:[NAMESPACE] (objects of the cluster)',
-        { default: 'embedded:' },
+        { default: 'embedded:', parse: parseRegistryUrl },
       ),
     )
     .addOption(
@@ -133,6 +136,7 @@ export function managerCommand(): Command {
     .addOption(
       flag('--node-name <name>', 'name of this node in Kubernetes, spec.nodeName of its pods', {
         defaultText: 'the name of the manager',
+        parse: parseName,
       }),
     )
     .addOption(

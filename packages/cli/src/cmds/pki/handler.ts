@@ -1,6 +1,6 @@
 // Makes an authority, certificates of it, and tokens to join with.
 import { join } from 'node:path';
-import { type IdentityKind, isIdentityName, NsmError } from '@nsm/api';
+import { type IdentityKind, NsmError } from '@nsm/api';
 import { Output } from '@nsm/output';
 import { Authority, issueFiles, JoinTokens } from '@nsm/pki';
 import type { InitFlags, IssueFlags, JoinTokenFlags } from './flags.js';
@@ -30,8 +30,6 @@ export function initAuthority({ dir, domain, json }: InitFlags): void {
 
 export function issueCertificate(name: string, { dir, days, out, json, ...flags }: IssueFlags): void {
   const kind: IdentityKind = flags.operator ? 'operator' : flags.kind;
-  if (!isIdentityName(name))
-    throw new NsmError('invalid', `${JSON.stringify(name)} cannot be the name of a ${kind}`);
   const output = new Output(json === true);
   const files = issueFiles(existing(dir), { kind, name }, days * dayMs, out ?? join(dir, 'issued', name));
   if (output.json) output.value(files);

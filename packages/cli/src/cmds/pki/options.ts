@@ -1,9 +1,11 @@
 // nsm pki: a mesh's own certificate authority.
 import { resolve } from 'node:path';
+import { isManagerName, managerNameRule } from '@nsm/api';
 import { Command, type Option } from 'commander';
 import { examples } from '../../examples.js';
 import { jsonFlag } from '../../flags/common-flags.js';
 import { flag, parseDurationFrom, parseInteger } from '../../flags/flags.js';
+import { parseManagerName, parseName, parseTrustDomain } from '../../flags/names.js';
 import { defaultPkiDir } from '../../flags/security-flags.js';
 import type { InitFlags, IssueFlags, JoinTokenFlags } from './flags.js';
 
@@ -26,7 +28,10 @@ export function pkiCommand(): Command {
     .summary('make an authority')
     .description('Makes an authority: a key and a certificate. One that is there stays.')
     .addOption(
-      flag('--domain <name>', 'trust domain: the first part of every name in the mesh', { default: 'nsm' }),
+      flag('--domain <name>', 'trust domain: the first part of every name in the mesh', {
+        default: 'nsm',
+        parse: parseTrustDomain,
+      }),
     )
     .addOption(dirFlag())
     .addOption(jsonFlag())
@@ -37,7 +42,7 @@ export function pkiCommand(): Command {
     });
   pki
     .command('issue')
-    .argument('<name>', 'of the manager, registry or operator')
+    .argument('<name>', 'of the manager, registry or operator', parseName)
     .summary('write a certificate and its key into files')
     .description(
       'Writes tls.crt, tls.key and ca.crt for --tls-cert, --tls-key and --tls-ca of a machine that cannot join, or of an operator,\n' +
@@ -60,13 +65,15 @@ export function pkiCommand(): Command {
     .addOption(dirFlag())
     .addOption(jsonFlag())
     .addHelpText('after', examples(['nsm pki issue node-b', 'a certificate for the manager node-b']))
-    .action(async (name: string, flags: IssueFlags) => {
+    .action(async (name: string, flags: IssueFlags, command: Command) => {
+      if (!flags.operator && flags.kind === 'manager' && !isManagerName(name))
+        command.error(`error: the name of a manager ${managerNameRule}`);
       const { issueCertificate } = await import('./handler.js');
       issueCertificate(name, flags);
     });
   pki
     .command('join-token')
-    .argument('[name]', 'of the manager it is for; without it any')
+    .argument('[name]', 'of the manager it is for; without it any', parseManagerName)
     .summary('let a machine join')
     .description(
       'Prints a token for nsm manager --join TOKEN@HOST:PORT, HOST being this machine: good once, and for a short time.',

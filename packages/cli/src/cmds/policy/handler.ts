@@ -5,7 +5,7 @@ import { interfaceWords, NsmError, type Subject } from '@nsm/api';
 import { Output, orDash } from '@nsm/output';
 import { parseSubject } from '@nsm/policy';
 import { interfaceFields } from '@nsm/sdk';
-import { exitStatus } from '../../exit-status.js';
+import { exitStatus, readValue } from '../../exit-status.js';
 import { withAdmin } from '../../managers/admin-client.js';
 import type { PolicyFlags, PolicyTestFlags } from './flags.js';
 
@@ -21,7 +21,7 @@ interface VerdictView {
 
 export async function runPolicyTest(who: string, service: string, flags: PolicyTestFlags): Promise<void> {
   const output = new Output(flags.json === true);
-  const subject = parseSubject(who);
+  const subject = readValue('SUBJECT', () => parseSubject(who));
   const verdicts =
     flags.policy === undefined
       ? await askManager(subject, service, flags)

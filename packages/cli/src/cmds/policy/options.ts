@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { examples } from '../../examples.js';
 import { interfaceFlag, jsonFlag, policyFlag, runDirFlag } from '../../flags/common-flags.js';
 import { flag } from '../../flags/flags.js';
+import { parseName, parseProvider } from '../../flags/names.js';
 import type { PolicyFlags, PolicyTestFlags } from './flags.js';
 
 export function policyCommand(): Command {
@@ -19,7 +20,7 @@ export function policyCommand(): Command {
         'Exit status 1 when it is not allowed.',
     )
     .argument('<subject>', 'who asks or provides, such as netns=red,uid=1000')
-    .argument('<service>', 'name of the network service')
+    .argument('<service>', 'name of the network service', parseName)
     .addOption(
       flag('--action <action>', 'what the subject wants', {
         default: 'request',
@@ -27,7 +28,9 @@ export function policyCommand(): Command {
       }),
     )
     .addOption(
-      flag('--provider <name>', 'name of the endpoint, or NAMESPACE/NAME (default: each that there is)'),
+      flag('--provider <name>', 'name of the endpoint, or NAMESPACE/NAME (default: each that there is)', {
+        parse: parseProvider,
+      }),
     )
     .addOption(interfaceFlag())
     .addOption(policyFlag('policy file to try, without a manager'))

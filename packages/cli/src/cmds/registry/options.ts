@@ -5,6 +5,8 @@ import { examples } from '../../examples.js';
 import { logFormatFlag, logLevelFlag, metricsListenFlag } from '../../flags/common-flags.js';
 import { etcdFlags } from '../../flags/etcd-flags.js';
 import { flag, parseHostPort } from '../../flags/flags.js';
+import { parseName } from '../../flags/names.js';
+import { parseStoreUrl } from '../../flags/registry-url.js';
 import { securityFlags } from '../../flags/security-flags.js';
 import type { RegistryFlags } from './flags.js';
 
@@ -17,6 +19,7 @@ export function registryCommand(): Command {
     .addOption(
       flag('--name <name>', 'name of the registry, in its certificate', {
         default: hostname(),
+        parse: parseName,
         defaultText: 'the host name',
       }),
     )
@@ -29,6 +32,7 @@ export function registryCommand(): Command {
         'embedded: (a file under --state-dir) or etcd://HOST:PORT,…[/PREFIX] keeps the records',
         {
           default: 'embedded:',
+          parse: parseStoreUrl,
         },
       ),
     )

@@ -14,7 +14,9 @@ export function absences({ managers, endpoints, connections }: StatusView): Abse
     ...endpoints.map(({ manager }) => manager),
     ...connections.filter(({ state }) => state !== 'SYNCED').map(({ peerManager }) => peerManager),
   ]);
-  const away = managers.filter(({ alive, stopped, name }) => !alive && (!stopped || missed.has(name)));
+  const away = managers.filter(
+    ({ alive, silent, stopped, name }) => (!alive || silent) && (!stopped || missed.has(name)),
+  );
   const told = (wanted: boolean, how: string, toDo: (first: string) => string): Absence[] => {
     const names = away.filter(({ stopped }) => stopped === wanted).map(({ name }) => name);
     const [first] = names;

@@ -123,6 +123,12 @@ describe('findings of a status', () => {
       /1 of 2 managers ended without a word: node-b/,
     ],
     [
+      'a manager that does not answer and has its lease yet, in the same words',
+      { managers: [aliveManager, { ...aliveManager, name: 'node-b', silent: true }] },
+      'warning',
+      /1 of 2 managers ended without a word: node-b/,
+    ],
+    [
       'refused requests',
       { limits: [{ name: 'connections', limit: 64, refused: 2 }] },
       'warning',

@@ -93,7 +93,7 @@ export function statusView({
     interfaceTypes: (capabilities?.interfaces ?? []).map(interfaceCapabilityView),
     tunnelTypes: tunnelCapabilityViews(capabilities?.tunnels ?? []),
     onlyTunnels: status.onlyTunnels.map(onlyTunnelsView),
-    managers: managers.managers.map(managerView),
+    managers: managers.managers.map((manager) => managerView(manager, managers.silent)),
     services: services.services.map(({ name }) => name),
     endpoints: endpoints.endpoints.map(listedEndpointView),
     connections: connections.connections.map(connectionView),

@@ -16,6 +16,7 @@ const manager = (name: string, kind: WatchKind = 'present', alive = true): Watch
     version: '',
     security: '',
     stopped: false,
+    silent: false,
     drained: false,
   },
 });
