@@ -1,4 +1,5 @@
 // Runs the command line and ends the process with the status that says how it went.
+import { setImmediate } from 'node:timers/promises';
 import { Output } from '@nsm/output';
 import { CommanderError } from 'commander';
 import { exitStatus, failureOf, wordFailure } from './exit-status.js';
@@ -7,9 +8,14 @@ import { buildProgram } from './program.js';
 
 /** Does not return while the command runs; `argv` begins with the command's name. */
 export async function run(argv: readonly string[]): Promise<void> {
-  // `nsm watch | head` is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 1);
+  process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    // `nsm watch | head` is no failure.
+    if (code === 'EPIPE') process.exit(exitStatus.ok);
+    const json = wantsJson(argv);
+    new Output(json, process.stderr).paragraphs(
+      wordFailure(new Error(`the output cannot be written: ${message}`), json),
+    );
+    process.exit(exitStatus.failed);
   });
   // What a command waits for may be in a worker thread, which does not keep the process alive by itself.
   const memory = new IdleMemory();
@@ -20,6 +26,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   // A reader that is slow must still get all of it. Writing nothing to a full device would fail.
   const unfinished = [process.stdout, process.stderr].filter(({ writableLength }) => writableLength > 0);
   await Promise.all(unfinished.map((stream) => new Promise((done) => stream.write('', done))));
+  // That the last line could not be written is told a turn later.
+  await setImmediate();
   process.exit();
 }
 

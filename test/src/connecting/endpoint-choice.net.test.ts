@@ -48,6 +48,23 @@ describe.skipIf(!requireRoot('choices'))('the choice', () => {
     expect(await mesh.sweep()).toEqual([]);
   });
 
+  it('passes by an endpoint in the pod of the client itself, which is none the worse for it', async () => {
+    const own = mesh.pod('own');
+    await mesh.endpoint(mesh.a, { pod: own, name: 'own', services: ['chained', 'alone'] });
+    await mesh.endpoint(mesh.b, { pod: mesh.pod('next'), name: 'next', services: ['chained'] });
+    await mesh.a.knows('chained/own', 'alone/own', 'chained/next');
+    const ask = (service: string, netns: string): string[] => [
+      ...['connect', service, '--request-id', 'own', '--netns', netns, '--run-dir', mesh.a.runDir],
+    ];
+    expect(await nsmJson<Connected>(...ask('chained', own.name))).toMatchObject({ endpoint: 'next' });
+    const { status, stderr } = await nsm(...ask('alone', own.name));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/endpoint "own" is in the client's own network namespace/);
+    expect(await nsmJson<Connected>(...ask('chained', client.name))).toMatchObject({ endpoint: 'own' });
+    await mesh.a.closeAll();
+    expect(await mesh.sweep()).toEqual([]);
+  });
+
   describe('among several endpoints', () => {
     beforeAll(async () => {
       const endpoints = [

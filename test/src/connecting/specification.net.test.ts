@@ -27,7 +27,8 @@ interface Served {
 const serveOn = async (mesh: Mesh, node: MeshNode, place: string): Promise<Served> => {
   const pod = mesh.pod(place);
   const agent = await mesh.agent(pod);
-  const socket = `${mesh.dir}/${place}.sock`;
+  // Where the documentation says; nothing else has made the folder.
+  const socket = `${node.runDir}/endpoints/${place}.sock`;
   await agent.serve(socket, { kind: 'answer', netns: pod.netns });
   const verdict = await agent.advertise(node.runDir, { service: `service-${place}`, name: place, socket });
   expect(verdict).toEqual({ accepted: true, error: '' });

@@ -1,4 +1,4 @@
-// "Why is this pod not connected?", asked in one command, for ten faults that are made on purpose: the answer names the cause.
+// "Why is this pod not connected?", asked in one command, for eleven faults that are made on purpose: the answer names the cause.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Authority, issueFiles } from '@nsm/pki';
@@ -55,7 +55,16 @@ describe.skipIf(!requireRoot('why not connected'))('a pod is not connected, as',
       services: ['fixed'],
       flags: ['--address', '10.77.0.1/31'],
     });
+    for (const [service, node] of [
+      ['both-near', mesh.a],
+      ['both-far', mesh.b],
+    ] as const)
+      await mesh.endpoint(node, {
+        ...{ pod: mesh.pod(service), name: service, services: [service] },
+        flags: ['--prefix', '10.78.0.0/24', '--prefix', 'fd78::/64'],
+      });
     await mesh.a.knows('far/far', 'by-gre/far', 'vault/far', 'hanging/hanging', 'fixed/fixed');
+    await mesh.a.knows('both-near/both-near', 'both-far/both-far');
   });
   afterEach(async () => {
     await mesh.switch.heal();
@@ -100,6 +109,20 @@ describe.skipIf(!requireRoot('why not connected'))('a pod is not connected, as',
   it('a firewall drops GRE', async () => {
     await mesh.switch.drop('ip protocol gre');
     expect(await connect('by-gre')).toMatch(/does the network between the two nodes let GRE through/);
+  });
+
+  it('a firewall of its own drops neighbour discovery', async () => {
+    const nft = (rules: string): Promise<string> => run(client.name, 'nft', rules.split(' '));
+    await nft('add table ip6 own');
+    await nft('add chain ip6 own in { type filter hook input priority 0 ; policy drop ; }');
+    try {
+      const dropped = /ICMPv6 types 135 and 136/;
+      expect(await connect('both-far')).toMatch(dropped);
+      expect(await connect('both-near')).toMatch(dropped);
+      expect(await connect('both-far')).not.toMatch(/the tunnel carries no packets/);
+    } finally {
+      await nft('delete table ip6 own');
+    }
   });
 
   it('the MTU between the nodes is too small', async () => {

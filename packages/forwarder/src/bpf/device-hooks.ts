@@ -1,5 +1,6 @@
 // The programs on a device: as traffic filters, which cost next to nothing, and where those would not come first by tcx, which
 // comes before every filter, but has the kernel wait for a grace period (about 13 ms) each time.
+import { NsmError } from '@nsm/api';
 import { hasTcx, type RouteSocket } from '@nsm/netlink';
 import { FilterHooks } from './filter-hooks.js';
 import type { Hook, Hooks, LoadedProgram, Standing } from './hooks.js';
@@ -23,12 +24,17 @@ export class DeviceHooks implements Hooks {
   }
 
   attach(device: number, hook: Hook, program: LoadedProgram): void {
-    if (!this.#tcx || this.#tcx.isFree(device, hook)) {
-      const first = this.#filters.attach(device, hook, program);
-      if (first || !this.#tcx) return;
-    }
-    this.#tcx.attach(device, hook, program);
-    this.#filters.detach(device, hook);
+    const fits = !this.#tcx || this.#tcx.isFree(device, hook);
+    const place = fits ? this.#filters.attach(device, hook, program) : 'none';
+    if (place === 'first') return;
+    if (this.#tcx) {
+      this.#tcx.attach(device, hook, program);
+      this.#filters.detach(device, hook);
+    } else if (place === 'none')
+      throw new NsmError(
+        'dataplane',
+        `device #${device} has a qdisc "ingress", which before Linux 6.6 leaves no place for a program at the egress: put clsact there instead, which does the same and more`,
+      );
   }
 
   /** On a device that nobody else has put anything on, because it is only just made. */

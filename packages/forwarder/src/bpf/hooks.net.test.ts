@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { attachTcx, BpfObject, describeProgram, hasTcx, type RouteSocket, tcxPrograms } from '@nsm/netlink';
 import { leaks, makeNamespace, requireRoot, type TestNamespace } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DeviceHooks } from './device-hooks.js';
 import { FilterHooks } from './filter-hooks.js';
 import type { Hooks, LoadedProgram } from './hooks.js';
 import { TcxHooks } from './tcx-hooks.js';
@@ -79,6 +80,26 @@ describe.skipIf(!rooted)('hooks', () => {
         expect(hooks.before(9999, 'ingress')).toEqual([]);
         hooks.detach(9999, 'ingress');
         expect(() => hooks.attach(9999, 'ingress', first)).toThrow(/ENODEV|EINVAL/);
+      });
+    },
+  );
+
+  it.each(['filters', 'either'])(
+    '%s: where others have an ingress qdisc, what leaves is not looked for in what comes in',
+    (which) => {
+      const hooks = which === 'filters' ? new FilterHooks(node.route) : new DeviceHooks(node.route);
+      node.namespace.run(() => {
+        node.route.addQdisc({ kind: 'ingress', device });
+        const unwrap = load('nsm_unwrap');
+        hooks.attach(device, 'ingress', unwrap);
+        const leave = () => hooks.attach(device, 'egress', load('nsm_leave'));
+        if (which === 'filters') expect(leave()).toBe('none');
+        else if (kernelHasTcx) leave();
+        else expect(leave).toThrow(/put clsact there instead/);
+        hooks.detach(device, 'egress');
+        expect(hooks.find([device])).toEqual([
+          { device, hook: 'ingress', name: 'nsm_unwrap', id: unwrap.id },
+        ]);
       });
     },
   );

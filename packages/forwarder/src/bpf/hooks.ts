@@ -35,3 +35,8 @@ export interface Hooks {
 export function isOurs(name: string | undefined): name is string {
   return name?.startsWith('nsm_') === true;
 }
+
+/** Where a program of ours stands, of whatever version: one sees what leaves, all others what comes in. */
+export function hookOf(name: string): Hook {
+  return name === 'nsm_leave' ? 'egress' : 'ingress';
+}

@@ -9,20 +9,15 @@ import {
   type RouteSocket,
 } from '@nsm/netlink';
 import { DeviceHooks } from './device-hooks.js';
-import type { Hook, LoadedProgram, Standing } from './hooks.js';
+import { hookOf, type LoadedProgram, type Standing } from './hooks.js';
 import { isNodeEnd } from './node-end.js';
 import { nextInRound } from './round-robin.js';
 import { mapNames, TunnelMaps } from './tunnel-maps.js';
 
 const object = fileURLToPath(new URL('../../bpf/tunnel.bpf.o', import.meta.url));
 
-export type Program = 'nsm_wrap' | 'nsm_unwrap' | 'nsm_unwrap_ip' | 'nsm_leave';
-const hookOf: Readonly<Record<Program, Hook>> = {
-  nsm_wrap: 'ingress',
-  nsm_unwrap: 'ingress',
-  nsm_unwrap_ip: 'ingress',
-  nsm_leave: 'egress',
-};
+const names = ['nsm_wrap', 'nsm_unwrap', 'nsm_unwrap_ip', 'nsm_leave'] as const;
+export type Program = (typeof names)[number];
 
 export class TunnelPrograms {
   readonly maps: TunnelMaps;
@@ -57,13 +52,13 @@ export class TunnelPrograms {
     if (this.#devices.size === 0) this.#join();
     if (isUplinkProgram(program))
       this.#devices.set(device, (this.#devices.get(device) ?? new Set()).add(program));
-    this.#hooks.attach(device, hookOf[program], this.#load(program));
+    this.#hooks.attach(device, hookOf(program), this.#load(program));
   }
 
   /** Puts its program on a node's end that this forwarder has just made. */
   attachToNew(nodeEnd: number): void {
     if (this.#devices.size === 0) this.#join();
-    this.#hooks.attachToNew(nodeEnd, hookOf.nsm_wrap, this.#load('nsm_wrap'));
+    this.#hooks.attachToNew(nodeEnd, hookOf('nsm_wrap'), this.#load('nsm_wrap'));
   }
 
   /** Devices with programs of ours, but for node's ends. */
@@ -74,7 +69,7 @@ export class TunnelPrograms {
   /** Brings back programs that were taken off a device; the same program of another process on this node does as well. */
   mend(device: number): void {
     for (const program of this.#devices.get(device) ?? []) {
-      const hook = hookOf[program];
+      const hook = hookOf(program);
       if (this.#hooks.ours(device, hook) && this.#hooks.before(device, hook).length === 0) continue;
       if (!attempt(() => this.attach(device, program))) this.#devices.delete(device);
     }
@@ -83,19 +78,19 @@ export class TunnelPrograms {
   /** Looks at the next few devices for what the kernel does not tell of, and brings back what was taken off. */
   lookAfter(): void {
     for (const [device, set] of nextInRound(this.#devices))
-      if ([...set].some((program) => this.#hooks.changedUnheard(device, hookOf[program]))) this.mend(device);
+      if ([...set].some((program) => this.#hooks.changedUnheard(device, hookOf(program)))) this.mend(device);
   }
 
   /** As `mend`, of a node's end. */
   mendNodeEnd(nodeEnd: number): void {
-    if (!this.#hooks.ours(nodeEnd, hookOf.nsm_wrap)) attempt(() => this.attach(nodeEnd, 'nsm_wrap'));
+    if (!this.#hooks.ours(nodeEnd, hookOf('nsm_wrap'))) attempt(() => this.attach(nodeEnd, 'nsm_wrap'));
   }
 
   /** What others have put before our programs and may end a packet's way there, for people: one line each. */
   obstacles(): string[] {
     return [...this.#devices].flatMap(([device, set]) =>
       [...set].flatMap((program) => {
-        const hook = hookOf[program];
+        const hook = hookOf(program);
         const name = this.#socket.link(device)?.name ?? `#${device}`;
         return this.#hooks.before(device, hook).map((what) => `${what} on ${hook} of ${name}`);
       }),
@@ -104,7 +99,7 @@ export class TunnelPrograms {
 
   /** Takes what is ours off a device, which is none of the node's ends. */
   detach(device: number): void {
-    for (const program of this.#devices.get(device) ?? []) this.#hooks.detach(device, hookOf[program]);
+    for (const program of this.#devices.get(device) ?? []) this.#hooks.detach(device, hookOf(program));
     this.#devices.delete(device);
   }
 
@@ -173,7 +168,7 @@ function isUplinkProgram(name: string): name is Program {
 }
 
 function isProgram(name: string): name is Program {
-  return name in hookOf;
+  return (names as readonly string[]).includes(name);
 }
 
 /** New programs over the maps of those that stand somewhere. */

@@ -72,6 +72,13 @@ export function forgetNeighbour(socket: RouteSocket, device: number, address: st
   unlessGone(() => socket.deleteNeighbour({ address, device }));
 }
 
+/** What may keep two pods that reach each other from answering for these addresses. */
+export function askWhySilent(addresses: readonly string[]): string {
+  return addresses.every((address) => address.includes(':'))
+    ? 'does a firewall of either pod drop neighbour discovery (ICMPv6 types 135 and 136)?'
+    : 'does a firewall of either pod, or its arp_ignore, keep it from asking and answering by ARP?';
+}
+
 function unlessGone(change: () => void): void {
   try {
     change();
@@ -105,13 +112,21 @@ export async function requireAnswer(
   if (!tunnel) {
     const { pool } = Object.values(ports)[0]?.port.parameters ?? {};
     const question =
-      pool === undefined ? ` for ${who}` : `; are all devices of pool "${pool}" in one physical network?`;
+      pool === undefined
+        ? ` for ${who}; ${askWhySilent(silent)}`
+        : `; are all devices of pool "${pool}" in one physical network?`;
     throw new NsmError(
       'no-packets',
       `nothing came back from the other pod within ${answerWithinMs} ms${question}`,
     );
   }
   const { local, remote, port, type } = tunnel;
+  // Answers for other addresses came by the same tunnel.
+  if (silent.length < asked.length)
+    throw new NsmError(
+      'no-packets',
+      `the tunnel carries packets, and the other pod did not answer within ${answerWithinMs} ms when asked who has ${who}; ${askWhySilent(silent)}`,
+    );
   const inTheWay = obstacles().map(
     (what) => `; ${what} runs before the mesh's programs and may end the way of its packets`,
   );

@@ -5,7 +5,7 @@ import { EchoSocket, IpPrefix, NetlinkError } from '@nsm/netlink';
 import { explain } from '../explain.js';
 import { type OpenPort, peersOf } from '../port/open-port.js';
 import type { Device, OpenPorts } from '../port/wiring.js';
-import { ask, askAgainAfterMs, forgetNeighbour, pauseBetweenLooks } from './neighbour-probe.js';
+import { ask, askAgainAfterMs, askWhySilent, forgetNeighbour, pauseBetweenLooks } from './neighbour-probe.js';
 
 /** Milliseconds within which the other end of a pair of devices is resolved, however busy the node. */
 const pairAnswersWithinMs = 1000;
@@ -78,7 +78,7 @@ async function tryPeer(egress: Egress, patienceMs: number, signal: AbortSignal):
   else
     throw new NsmError(
       'no-packets',
-      `the other pod did not answer the ${device.side}'s within ${patienceMs} ms when asked who has ${peer}`,
+      `the other pod did not answer the ${device.side}'s within ${patienceMs} ms when asked who has ${peer}; ${askWhySilent([peer])}`,
     );
 }
 

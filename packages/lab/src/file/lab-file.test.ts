@@ -61,6 +61,22 @@ checks: [{ from: p, to: "2001:DB8:0::0001" }]
     ['3', 'lab.yaml:1:1: the file: 3 is not accepted; accepted: a lab (name, underlay,'],
     ['nodes: { a: }', 'lab.yaml:1:1: name is missing; needed: 1 to 24 of a-z, 0-9 and -, not at an end'],
     ['name: x\nnodes: {}', 'lab.yaml:2:1: nodes: a lab needs at least one node'],
+    ['', 'lab.yaml:1:1: the file is empty'],
+    ['# nothing\n---\n', 'lab.yaml:1:1: the file is empty'],
+    ['\uFEFFname: x\r\nnodes: { a: }\r\nfoo: 1\r\n', 'lab.yaml:3:1: foo: unknown key'],
+    ['\uFEFFfoo: 1\nname: x\nnodes: { a: }\n', 'lab.yaml:1:1: foo: unknown key'],
+    [`${minimal}pods: { \uFFFD: a }`, 'lab.yaml:3:9: here is no UTF-8: save the file as UTF-8'],
+    [`${minimal}name: y\n`, 'lab.yaml:3:1: name is there twice, first in line 1: take one away'],
+    [`${minimal}pods: { p: a, q: a, p: a }\n`, 'lab.yaml:3:21: p is there twice, first in line 3'],
+    [`${minimal}pods: { __proto__: a }\n`, 'lab.yaml:3:9: __proto__ is no name for a key'],
+    [
+      'name: !!python/object x\nnodes: { a: }\n',
+      'lab.yaml:1:7: Unresolved tag: tag:yaml.org,2002:python/object',
+    ],
+    [
+      'name: x\nnodes: { a: &a { prt: 1 }, b: { <<: *a } }\n',
+      'lab.yaml:2:18: nodes.a.prt: unknown key (did you mean port?)',
+    ],
     [
       `${minimal}\nclents: []`,
       'lab.yaml:4:1: clents: unknown key (did you mean clients?); known: name, underlay',
@@ -164,6 +180,21 @@ checks: [{ from: p, to: "2001:DB8:0::0001" }]
     ],
   ])('says where an alias of YAML is wrong: %j', (text, expected) => {
     expect(problems(text)[0]).toContain(expected);
+  });
+
+  it('takes merge keys, which say what several maps have in common', () => {
+    const lab = parse(
+      'name: x\nnodes: { a: &a { port: 5003, options: { tunnel: gre } }, b: { <<: *a, port: 5002 } }\n',
+    );
+    expect(lab.nodes.b).toEqual({ ...lab.nodes.a, port: 5002 });
+  });
+
+  it('counts what is wrong beyond what can be read, of a large file within seconds', () => {
+    const pods = Array.from({ length: 20_000 }, (_, index) => `  P${index}: a\n`).join('');
+    const said = problems(`${minimal}pods:\n${pods}`);
+    expect(said).toHaveLength(51);
+    expect(said[49]).toContain('lab.yaml:53:3: pods.P49: "P49" is not accepted');
+    expect(said[50]).toBe('and 19950 more');
   });
 
   it('says everything at once, in the order of the lines', () => {

@@ -68,7 +68,7 @@ export class EndpointSocket {
         // An endpoint that stops at once resets its calls, which arrives as cancelled.
         const stopped = error.kind === 'stopping' || error.kind === 'cancelled';
         const silent = stopped || error.kind === 'deadline' || error.kind === 'unavailable';
-        const why = stopped ? 'it was stopped before it had answered' : error.message;
+        const why = stopped ? 'it was stopped before it had answered' : oneLine(error.message);
         throw new NsmError(
           silent ? 'endpoint-unreachable' : 'endpoint-refused',
           `endpoint ${quote(name)} on ${this.path}: ${why}`,

@@ -49,9 +49,10 @@ export async function establish(
   throw summary(failures, candidates.length);
 }
 
-/** Errors of this manager, of the client's pod or of this node: they say nothing of the endpoint. */
+/** Errors of this manager, of the client's pod, its wishes or this node: they say nothing of the endpoint. */
 const notEndpointsFault: ReadonlySet<NsmErrorKind> = new Set([
   'no-address',
+  'no-common-interface',
   'registry',
   'own-branch',
   'exhausted',

@@ -8,6 +8,7 @@ import { onOneNetwork, wireAnswersWithinMs } from '../choice/physical-networks.j
 import { refuseCut } from '../lifelines/refuse-cut.js';
 import type { Connection } from '../state/connection.js';
 import { ownHolder } from '../state/holder.js';
+import { isSameNamespace } from '../state/namespace-identity.js';
 import { quote } from '../untrusted-text.js';
 import { type Attempt, clientPort, recordOf } from './attempt.js';
 import type { RequestComponents } from './components.js';
@@ -53,6 +54,12 @@ export async function connectLocally(
   });
   const { course } = transaction;
   const name = endpoint.nseProviderName;
+  // The kernel delivers what goes to an address of its own without any interface.
+  if (pair && isSameNamespace(plan.namespace, namespace))
+    throw new NsmError(
+      'no-common-interface',
+      `endpoint ${quote(name)} is in the client's own network namespace, where packets between the two need no interface: ask from another pod, or by labels for another endpoint`,
+    );
   await refuseCut(components, course, [
     { side: 'client', type: chosen.client.type, namespace, parameters: plan.client, endpoint: name },
     {

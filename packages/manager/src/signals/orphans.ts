@@ -49,7 +49,7 @@ export class Orphans {
     const { endpoint } = crossConnect;
     // No kernel could ask: the silence of a manager that would answer has to do, and that of another says nothing.
     if (!endpoint || !traitsOf(endpoint.type).hasDevice) return peer?.connectionId === '';
-    const probed = this.#components.forwarder.probe({ crossConnect, timeoutMs: policy.answerWithinMs });
+    const probed = this.#components.forwarder.probe({ crossConnect, timeoutMs: timing.answerWithinMs });
     return await probed.then(
       ({ answered }) => answered,
       // An interface that is not there, or a forwarder that is away, says nothing of the client.

@@ -1,5 +1,5 @@
 // Where a manager is called: by other managers on TCP, by pods and operators on unix sockets.
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   admin,
@@ -85,6 +85,9 @@ export async function listenUnix(
   };
   // Any pod may ask; who asks is known by its credentials. A user who may open admin.sock is an operator.
   openToAll(runDir);
+  // Endpoints in whatever language find their place there; who may make sockets beside the manager's may make them in it.
+  const place = join(runDir, 'endpoints');
+  if (mkdirSync(place, { recursive: true }) !== undefined) chmodSync(place, statSync(runDir).mode);
   const server = (): Server =>
     newServer(services, stops, {
       ...withPods,

@@ -69,9 +69,8 @@ async function managersView(runDir: string, connection: Connection): Promise<Con
     const { connections } = await withAdmin(runDir, (admin) =>
       admin.listConnections({}, { timeoutMs: niceMs }),
     );
-    return connections
-      .map(connectionView)
-      .find(({ requestId, service }) => requestId === connection.requestId && service === connection.service);
+    // Another pod may have a connection to the same service under the same request id.
+    return connections.map(connectionView).find(({ id }) => id === connection.id);
   } catch {
     return undefined;
   }
