@@ -25,8 +25,8 @@ export const forNode = {
   platform: 'node',
   // Of packages that have both, the form of which only what is used is taken.
   resolve: { mainFields: ['module', 'main'] },
-  // They stay in node_modules: koffi loads a library beside it, and the other is only for what no part asks of gRPC.
-  external: ['koffi', '@grpc/proto-loader'],
+  // It stays in node_modules, for what no part asks of gRPC; so does the library of machine code that koffi loads by itself.
+  external: ['@grpc/proto-loader'],
   plugins: [placeDescriptors],
 };
 /** V8 holds the text of all that it runs, and each thread of a manager its own. */
