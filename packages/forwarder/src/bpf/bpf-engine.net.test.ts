@@ -19,7 +19,7 @@ import {
   thorough,
   waitFor,
 } from '@nsm/testkit';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { fixChecksum } from '../tunnels/frames.test.tool.js';
 import { transfer } from '../tunnels/transfer.test.tool.js';
 import {
@@ -30,6 +30,7 @@ import {
   missingKinds,
   podAddresses,
   type Stage,
+  shareStage,
   startIn,
   underlayAddresses,
 } from '../tunnels/tunnel.test.mesh.js';
@@ -57,18 +58,11 @@ const unnumbered = (programs: readonly string[]): string[] =>
   programs.map((program) => program.replace(/ #.*/, ''));
 
 describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
+  const shared = shareStage();
   let stage: Stage;
-  /** The nodes of most tests are the same. Undefined after one that has changed them. */
-  let shared: Stage | undefined;
-  beforeEach(async () => {
-    shared ??= await makeStage();
-    stage = shared;
+  beforeEach(() => {
+    stage = shared.stage;
   });
-  afterEach(async ({ task }) => {
-    if (task.result?.state === 'fail') shared = undefined;
-    await (shared ? stage.renewPods() : stage.remove());
-  });
-  afterAll(async () => await shared?.remove());
 
   const nodeEnds = (n: 0 | 1): string[] =>
     stage.nodes[n].route
@@ -359,7 +353,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
   it.each([[GRE, 6], [MPLSoEthernet, 4], ...(thorough ? ([[GRE, 4]] as const) : [])] as const)(
     'follows the route to another uplink while packets flow (%s over IPv%s)',
     async (type, version) => {
-      shared = undefined;
+      shared.changeNodes();
       const { halves } = await join(stage, type, version);
       const [a, b] = stage.nodes;
       a.route.addLink({
@@ -420,7 +414,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     } catch (error) {
       skip(`this kernel has no GRE devices: ${(error as Error).message.trim().split('\n').at(-1)}`);
     }
-    shared = undefined;
+    shared.changeNodes();
     await join(stage, GRE, 4);
     // GRE with an unknown key from node 1; bound to one EtherType, the socket sees what is left after traffic control.
     const { index } = a.route.link('under')!;
@@ -450,7 +444,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       );
       const file = joinPath(folder, 'other.bpf.o');
       writeFileSync(file, other);
-      shared = undefined;
+      shared.changeNodes();
       const { halves } = await join(stage, GRE, 4);
       await stage.threads[0].stop();
       const [end] = nodeEnds(0);
