@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { placeDescriptors } from './bundle-descriptors.mjs';
 import { buildPage } from './page.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -24,8 +25,9 @@ export const forNode = {
   platform: 'node',
   // Of packages that have both, the form of which only what is used is taken.
   resolve: { mainFields: ['module', 'main'] },
-  // They stay in node_modules: koffi loads a library beside it, and the other is only for what no part asks of gRPC.
-  external: ['koffi', '@grpc/proto-loader'],
+  // It stays in node_modules, for what no part asks of gRPC; so does the library of machine code that koffi loads by itself.
+  external: ['@grpc/proto-loader'],
+  plugins: [placeDescriptors],
 };
 /** V8 holds the text of all that it runs, and each thread of a manager its own. */
 export const fewComments = { legal: true, annotation: false, jsdoc: false };
@@ -41,7 +43,7 @@ export async function bundle() {
     const build = await rolldown({
       ...forNode,
       input: { main: join(command, 'dist/main.js') },
-      plugins: [placeFiles],
+      plugins: [...forNode.plugins, placeFiles],
     });
     const { output: written } = await build.write({
       dir: folder,
@@ -122,8 +124,11 @@ function isFresh() {
   const made = timeOf(list);
   if (made === 0) return false;
   const { node, inputs = [] } = JSON.parse(readFileSync(list, 'utf8'));
-  const others = ['scripts/bundle.mjs', 'scripts/bundle-code.cjs', 'packages/cli/bin/load.js'];
-  const files = [...inputs, ...others, 'node_modules/.package-lock.json'].map((file) => join(root, file));
+  const others = [
+    ...['scripts/bundle.mjs', 'scripts/bundle-code.cjs', 'scripts/bundle-descriptors.mjs'],
+    ...['packages/cli/bin/load.js', 'node_modules/.package-lock.json'],
+  ];
+  const files = [...inputs, ...others].map((file) => join(root, file));
   return (
     node === process.version &&
     files.every((file) => {

@@ -20,7 +20,7 @@ export const home = '/usr/lib/nsm';
 const bundleName = 'program';
 const koffiLibrary = `@koromix/koffi-linux-${process.arch}`;
 /** Loaded beside the bundle, which cannot contain a library of machine code. */
-const besideTheBundle = ['koffi', koffiLibrary];
+const besideTheBundle = [koffiLibrary];
 /** What of the program the dynamic linker loads, besides Node.js. */
 export const machineCode = join(root, 'node_modules', koffiLibrary, `linux_${process.arch}/koffi.node`);
 

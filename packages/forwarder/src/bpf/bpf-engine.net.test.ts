@@ -19,7 +19,7 @@ import {
   thorough,
   waitFor,
 } from '@nsm/testkit';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { fixChecksum } from '../tunnels/frames.test.tool.js';
 import { transfer } from '../tunnels/transfer.test.tool.js';
 import {
@@ -30,6 +30,7 @@ import {
   missingKinds,
   podAddresses,
   type Stage,
+  shareStage,
   startIn,
   underlayAddresses,
 } from '../tunnels/tunnel.test.mesh.js';
@@ -57,11 +58,11 @@ const unnumbered = (programs: readonly string[]): string[] =>
   programs.map((program) => program.replace(/ #.*/, ''));
 
 describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
+  const shared = shareStage();
   let stage: Stage;
-  beforeEach(async () => {
-    stage = await makeStage();
+  beforeEach(() => {
+    stage = shared.stage;
   });
-  afterEach(async () => await stage.remove());
 
   const nodeEnds = (n: 0 | 1): string[] =>
     stage.nodes[n].route
@@ -209,17 +210,18 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
 
   it('forgets while away what has gone meanwhile', async () => {
     const { halves } = await join(stage, GRE, 4);
-    await stage.threads[0].client.apply(
-      half(stage, 0, GRE, 4, 1400, { id: 'node-0:x-2', name: 'nsm1', identifier: 77, addresses: [] }),
-    );
+    const other = { id: 'node-0:x-2', name: 'nsm1', identifier: 77, addresses: [] };
+    await stage.threads[0].client.apply(half(stage, 0, GRE, 4, 1400, other));
     await stage.threads[0].stop();
     stage.pods[0].route.deleteLink('nsm0');
     stage.threads[0] = await startIn(stage.nodes[0], { vxlanEngine: 'ebpf' });
     const maps = mapsOn(stage.nodes[0], 'under');
     expect(maps.get('nsm_incoming_5')!.keys()).toHaveLength(1);
     for (const map of maps.values()) map.close();
-    await stage.threads[0].client.apply(halves[0]);
+    const { client } = stage.threads[0];
+    await client.apply(halves[0]);
     expect(await ping(stage.pods[0].name, podAddresses[4][1])).toMatchObject({ received: 1 });
+    await client.remove({ crossConnects: [half(stage, 0, GRE, 4, 1400, other)] });
   });
 
   it('leaves no device, filter or map entry', async () => {
@@ -316,12 +318,42 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     expect(nodeEnds(0)).toHaveLength(1);
     expect(stage.pods[0].route.links({ kind: 'veth' })).toHaveLength(1);
     await client.remove({ crossConnects: [halves[0]] });
-    await client.apply(half(stage, 0, GRE, 4, 1400, other));
+    const second = half(stage, 0, GRE, 4, 1400, other);
+    await client.apply(second);
+    await client.remove({ crossConnects: [second] });
+  });
+
+  it('lets a pod forward from one tunnel to another', async () => {
+    await join(stage, GRE, 4);
+    const [client, middle] = stage.pods;
+    // Back from the middle to a pod of node 0.
+    using far = makeNamespace('far');
+    const ends = ([0, 1] as const).map((n) =>
+      half({ ...stage, pods: [far, middle] }, n, MPLSoUDP, 4, 1400, {
+        id: `node-${n}:far`,
+        name: 'nsm9',
+        identifier: 900,
+        addresses: [`10.70.0.${n}/31`, `fd70::${n}/127`],
+      }),
+    );
+    await Promise.all(ends.map((end, n) => stage.threads[n]!.client.apply(end)));
+    await run(middle.name, 'sysctl', ['-q', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1']);
+    client.route.addRoute({ destination: '10.70.0.0/24', gateway: podAddresses[4][1] });
+    client.route.addRoute({ destination: 'fd70::/64', gateway: podAddresses[6][1] });
+    far.route.addRoute({ destination: '10.60.0.0/24', gateway: '10.70.0.1' });
+    far.route.addRoute({ destination: 'fd60::/64', gateway: 'fd70::1' });
+    await firstAnswer(client.name, '10.70.0.0');
+    const addresses = ['10.70.0.0', 'fd70::'];
+    expect(await transfer(client, far, addresses, 5_000_000)).toEqual(addresses);
+    const { drops } = await stage.threads[1].client.getStatistics({ crossConnect: ends[1]! });
+    expect(drops['sent, unsupported'] ?? 0n).toBe(0n);
+    await Promise.all(ends.map((end, n) => stage.threads[n]!.client.remove({ crossConnects: [end] })));
   });
 
   it.each([[GRE, 6], [MPLSoEthernet, 4], ...(thorough ? ([[GRE, 4]] as const) : [])] as const)(
     'follows the route to another uplink while packets flow (%s over IPv%s)',
     async (type, version) => {
+      shared.changeNodes();
       const { halves } = await join(stage, type, version);
       const [a, b] = stage.nodes;
       a.route.addLink({
@@ -382,6 +414,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     } catch (error) {
       skip(`this kernel has no GRE devices: ${(error as Error).message.trim().split('\n').at(-1)}`);
     }
+    shared.changeNodes();
     await join(stage, GRE, 4);
     // GRE with an unknown key from node 1; bound to one EtherType, the socket sees what is left after traffic control.
     const { index } = a.route.link('under')!;
@@ -411,6 +444,7 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       );
       const file = joinPath(folder, 'other.bpf.o');
       writeFileSync(file, other);
+      shared.changeNodes();
       const { halves } = await join(stage, GRE, 4);
       await stage.threads[0].stop();
       const [end] = nodeEnds(0);
@@ -441,40 +475,6 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
       expect(stray.keys()).toHaveLength(1);
     } finally {
       rmSync(folder, { recursive: true });
-    }
-  });
-
-  it('lets a pod forward from one tunnel to another', async () => {
-    await join(stage, GRE, 4);
-    const [client, middle] = stage.pods;
-    // Back from the middle to a second interface of node 0, in the client's stead.
-    const far = await makeStage();
-    try {
-      // A stage of its own lends its pod; the tunnel is made between the nodes of the first.
-      const lent: Stage = { ...stage, pods: [far.pods[0], middle] };
-      for (const n of [0, 1] as const)
-        await stage.threads[n].client.apply(
-          half(lent, n, MPLSoUDP, 4, 1400, {
-            id: `node-${n}:far`,
-            name: 'nsm9',
-            identifier: 900,
-            addresses: [`10.70.0.${n}/31`, `fd70::${n}/127`],
-          }),
-        );
-      await run(middle.name, 'sysctl', ['-q', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1']);
-      client.route.addRoute({ destination: '10.70.0.0/24', gateway: podAddresses[4][1] });
-      client.route.addRoute({ destination: 'fd70::/64', gateway: podAddresses[6][1] });
-      far.pods[0].route.addRoute({ destination: '10.60.0.0/24', gateway: '10.70.0.1' });
-      far.pods[0].route.addRoute({ destination: 'fd60::/64', gateway: 'fd70::1' });
-      await firstAnswer(client.name, '10.70.0.0');
-      const addresses = ['10.70.0.0', 'fd70::'];
-      expect(await transfer(client, far.pods[0], addresses, 5_000_000)).toEqual(addresses);
-      const { drops } = await stage.threads[1].client.getStatistics({
-        crossConnect: half(lent, 1, MPLSoUDP, 4, 1400, { id: 'node-1:far' }),
-      });
-      expect(drops['sent, unsupported'] ?? 0n).toBe(0n);
-    } finally {
-      await far.remove();
     }
   });
 });

@@ -6,7 +6,7 @@ import { create } from '@bufbuild/protobuf';
 import { forwarder as fw, InterfaceType, TunnelType } from '@nsm/api';
 import { leaks, ping, requireRoot, run, type TestNamespace } from '@nsm/testkit';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { half, join, makeStage, type Stage, startIn } from '../tunnels/tunnel.test.mesh.js';
+import { half, join, type Stage, shareStage, startIn } from '../tunnels/tunnel.test.mesh.js';
 
 async function setting({ name }: TestNamespace, device: string): Promise<string> {
   return (await run(name, 'sysctl', ['-n', `net.ipv6.conf.${device}.disable_ipv6`])).trim();
@@ -36,14 +36,16 @@ const local = ({ pods }: Stage, type: InterfaceType = InterfaceType.KERNEL_INTER
   });
 };
 
+afterAll(() => expect(leaks()).toEqual([]));
+
 describe.skipIf(!requireRoot('IPv6'))('a pod without IPv6', () => {
+  const shared = shareStage([{}, {}]);
   let stage: Stage;
   beforeEach(async () => {
-    stage = await makeStage([{}, {}]);
+    stage = shared.stage;
     for (const pod of stage.pods) await switchOff(pod);
   });
-  afterEach(() => stage.remove());
-  afterAll(() => expect(leaks()).toEqual([]));
+  afterEach(() => stage.threads[0].client.remove({ crossConnects: [local(stage)] }));
 
   /** IPv6 through the connection, and nowhere else in the client's pod. */
   async function expectOnlyThere(): Promise<void> {

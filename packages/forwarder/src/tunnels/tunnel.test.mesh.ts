@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { forwarder as fw, InterfaceType, TunnelType } from '@nsm/api';
 import { makeNamespace, type TestNamespace } from '@nsm/testkit';
+import { afterAll, afterEach, beforeEach } from 'vitest';
 import { type ForwarderThread, type NodeForwarderOptions, startForwarderThread } from '../index.js';
 
 export type Version = 4 | 6;
@@ -88,6 +89,37 @@ export const makeStage = async (
     },
   };
   return stage;
+};
+
+/** The stage of a suite's tests: each has pods of its own, and the nodes are new after a test that failed, or has changed them. */
+export interface SharedStage {
+  readonly stage: Stage;
+  /** For a test that changes the nodes. */
+  changeNodes(): void;
+}
+
+/** To be called in a suite. @param options of the two forwarders, as of `makeStage`. */
+export const shareStage = (options?: Parameters<typeof makeStage>[0]): SharedStage => {
+  let stage: Stage | undefined;
+  let changed = false;
+  beforeEach(async () => {
+    stage ??= await makeStage(options);
+  });
+  afterEach(async ({ task }) => {
+    if (!changed && task.result?.state !== 'fail') return await stage?.renewPods();
+    await stage?.remove();
+    stage = undefined;
+    changed = false;
+  });
+  afterAll(async () => await stage?.remove());
+  return {
+    get stage() {
+      return stage!;
+    },
+    changeNodes: () => {
+      changed = true;
+    },
+  };
 };
 
 /** The half of a cross-connect that lies on node 0 (the client's) or 1 (the endpoint's). */

@@ -19,6 +19,7 @@ import { monotonicClock } from '../clock.js';
 import { ClusterPrefixes } from '../cluster/cluster-prefixes.js';
 import { ConnectionActs } from '../connection/acts.js';
 import { Reconciler } from '../connection/reconciler.js';
+import { timing } from '../connection/timing.js';
 import { Advertising } from '../endpoints/advertising.js';
 import { Catalogue } from '../endpoints/catalogue.js';
 import { LocalEndpoints } from '../endpoints/local-endpoints.js';

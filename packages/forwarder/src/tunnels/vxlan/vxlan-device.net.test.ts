@@ -1,7 +1,7 @@
 // The kernel's vxlan device gets packets of its peer only, and tells the pod what does not fit.
 import { TunnelType } from '@nsm/api';
 import { leaks, PacketSocket, ping, requireRoot, run, waitFor } from '@nsm/testkit';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { mapsOn } from '../../bpf/standing-programs.test.tool.js';
 import { fixChecksum, fragmented, fromElsewhere, ofAnother } from '../frames.test.tool.js';
 import { transfer } from '../transfer.test.tool.js';
@@ -9,10 +9,10 @@ import {
   half,
   identifier,
   join,
-  makeStage,
   podAddresses,
   ports,
   type Stage,
+  shareStage,
   startIn,
   underlayAddresses,
 } from '../tunnel.test.mesh.js';
@@ -23,16 +23,18 @@ afterAll(() => expect(leaks()).toEqual([]));
 const vniEnd = 14;
 
 describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () => {
+  const shared = shareStage([{ vxlanEngine: 'kernel' }, { vxlanEngine: 'kernel' }]);
   let stage: Stage;
-  beforeEach(async () => {
-    stage = await makeStage([{ vxlanEngine: 'kernel' }, { vxlanEngine: 'kernel' }]);
+  beforeEach(() => {
+    stage = shared.stage;
   });
-  afterEach(async () => await stage.remove());
 
   it.each([
     [4, 14 + 20],
     [6, 14 + 40],
   ] as const)('gets nothing that is not right, which is counted: IPv%i below', async (version, below) => {
+    // Of the whole node, too.
+    shared.changeNodes();
     const { mtu } = await join(stage, TunnelType.VXLAN, version);
     const [client, endpoint] = stage.pods;
     const under = stage.nodes.map(({ route }) => route.link('under')!.index);
