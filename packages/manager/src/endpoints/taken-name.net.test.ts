@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { requireRoot, waitFor } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
-import { kernel, linked, sharedMesh } from '../manager.test.mesh.js';
+import { kernel, sharedMesh } from '../manager.test.mesh.js';
+import { linked } from '../manager.test.underlay.js';
 
 describe.skipIf(!requireRoot('taken name'))('the name of an endpoint', () => {
   const shared = sharedMesh(['pod'], linked());

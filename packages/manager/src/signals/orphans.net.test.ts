@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { TunnelType } from '@nsm/api';
 import { requireRoot, run, waitFor } from '@nsm/testkit';
 import { describe, expect, it } from 'vitest';
-import { linked, sharedMesh, type TestMesh } from '../manager.test.mesh.js';
+import { sharedMesh, type TestMesh } from '../manager.test.mesh.js';
+import { linked } from '../manager.test.underlay.js';
 
 const orphanedMs = 1500;
 
