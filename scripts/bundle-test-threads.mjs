@@ -14,7 +14,9 @@ export async function setup() {
     const bundle = file.replace(/\.js$/, '.bundle.js');
     if (isFresh(bundle)) continue;
     const { rolldown } = await import('rolldown');
-    const build = await rolldown({ ...forNode, input: file });
+    // An ES module has no folder by which koffi finds its machine code, and its descriptors are read before their reader is there.
+    const forThread = { ...forNode, external: [...forNode.external, 'koffi'], plugins: [] };
+    const build = await rolldown({ ...forThread, input: file });
     const made = `${bundle}.${process.pid}`;
     await build.write({ file: made, format: 'esm', codeSplitting: false, comments: fewComments });
     await build.close();
