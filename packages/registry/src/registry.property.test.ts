@@ -18,6 +18,12 @@ class Model {
     for (const [claim, holder] of this.claims) if (holder === name) this.claims.delete(claim);
   }
 
+  /** Whether a living manager other than `host` serves an endpoint: its name is taken. */
+  isServedByAnother(id: string, host: string): boolean {
+    const serving = this.endpoints.get(id)?.host ?? host;
+    return serving !== host && this.managers.has(serving);
+  }
+
   contents(): string[] {
     return [...this.managers.values(), ...[...this.endpoints.values()].map(({ text }) => text)].sort();
   }
@@ -59,9 +65,14 @@ async function take(step: Step, clients: readonly RemoteRegistry[], model: Model
       const { key, host, socket } = step;
       const namespace = key.nseProviderNamespace || 'default';
       const id = `${key.networkServiceName}/${namespace}/${key.nseProviderName}`;
-      await registry.registerEndpoint(
+      const written = registry.registerEndpoint(
         endpoint(key.nseProviderName, { ...key, networkServiceHost: host, socketLocation: `/run/${socket}` }),
       );
+      if (model.isServedByAnother(id, host)) {
+        await expect(written).rejects.toMatchObject({ kind: 'conflict' });
+        break;
+      }
+      await written;
       model.endpoints.set(id, { host, text: `${id} ${host} /run/${socket}` });
       break;
     }
