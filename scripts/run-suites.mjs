@@ -11,59 +11,91 @@ import { newTraces, takeTraces } from './traces.mjs';
 
 const [notIsolated = '', ...args] = process.argv.slice(2);
 const isolated = notIsolated === '';
+/** More than these fail for a cause of their own. */
+const fewFiles = 3;
 const say = (text) => process.stdout.write(`${text}\n`);
 const notRun = [];
 const projects = args.some((argument) => argument.startsWith('--project')) ? [] : runnableProjects();
 
-const folder = mkdtempSync(join(tmpdir(), 'nsm-test-'));
-const reportFile = join(folder, 'report.json');
 // Every process that a test starts inherits it, however far it detaches itself.
 const marker = `MESH_TEST_RUN=${randomUUID()}`;
 const before = takeTraces(marker, isolated);
+let interrupted = false;
 
-const [name, value] = marker.split('=');
-const env = { ...process.env, [name]: value, TEST_REPORT_FILE: reportFile };
-// Every process of Node.js would read the machine's certificates as it starts, which takes longer than the rest of its start.
-delete env.NODE_EXTRA_CA_CERTS;
-const vitest = spawn(
-  process.execPath,
-  [
-    join(root, 'node_modules/vitest/vitest.mjs'),
-    'run',
-    // Without writing a compiled configuration: the clone may be somebody else's.
-    '--configLoader=runner',
-    '--reporter=default',
-    `--reporter=${join(root, 'scripts/test-reporter.mjs')}`,
-    ...projects,
-    ...args,
-  ],
-  { cwd: root, stdio: 'inherit', env },
-);
-// Ctrl-C reaches vitest too, which ends its tests; what they left is still looked for, when they have had time to clean up.
-let patience = 3_000;
-for (const signal of ['SIGINT', 'SIGTERM'])
-  process.on(signal, () => {
-    patience = 30_000;
-    vitest.kill(signal);
-  });
-const [status] = await once(vitest, 'close');
-
-const report = readReport();
-rmSync(folder, { recursive: true });
+let run = await runVitest([...projects, ...args]);
+const { unknownName } = run;
+const files = new Map(run.files.map((report) => [report.file, report]));
+const failing = run.files
+  .filter(({ failed, broken }) => failed + broken > 0)
+  .map(({ file }) => relative(root, file));
+// Beside three others, and on a machine that stalls, a file may wait for longer than its patience: said, and tried again by itself.
+if (
+  args.length === 0 &&
+  !interrupted &&
+  run.errors === 0 &&
+  failing.length > 0 &&
+  failing.length <= fewFiles
+) {
+  say(`failed beside other files, see above; once more, alone: ${failing.join(', ')}`);
+  run = await runVitest([...projects, '--maxWorkers=1', ...failing]);
+  for (const report of run.files) files.set(report.file, report);
+}
 const left = await settled();
 
-for (const line of describeSkipped(report.skipped)) say(`skipped: ${line}`);
+const reports = [...files.values()];
+const sum = (count) => reports.reduce((total, report) => total + count(report), 0);
+const skipped = reports.flatMap((report) => report.skipped);
+const broken = run.errors + sum((report) => report.broken);
+for (const line of describeSkipped(skipped)) say(`skipped: ${line}`);
 for (const text of notRun) say(`not run: ${text}`);
 for (const trace of left) say(`left behind: ${trace}`);
-if (report.unknownName) say(`no test has "${report.unknownName}" in its name`);
-if (report.broken > 0) say(`${report.broken} test files or hooks failed; see above`);
+if (unknownName) say(`no test has "${unknownName}" in its name`);
+if (broken > 0) say(`${broken} test files or hooks failed; see above`);
+const failedTests = sum((report) => report.failed);
 // A file that cannot be loaded has no tests to count, and is a failure all the same.
-const broken = status !== 0 || report.unknownName !== undefined;
-const failed = report.failed === 0 && broken ? Math.max(report.broken, 1) : report.failed;
-say(
-  `${report.passed} passed, ${failed + (left.length > 0 ? 1 : 0)} failed, ${report.skipped.length} skipped`,
-);
-process.exitCode = failed === 0 && left.length === 0 ? 0 : 1;
+const uncounted = failedTests === 0 && (run.status !== 0 || unknownName) ? Math.max(broken, 1) : 0;
+const failed = failedTests + uncounted + (left.length > 0 ? 1 : 0);
+say(`${sum((report) => report.passed)} passed, ${failed} failed, ${skipped.length} skipped`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+/** One run of vitest: its exit status, and what the reporter wrote. */
+async function runVitest(all) {
+  const folder = mkdtempSync(join(tmpdir(), 'nsm-test-'));
+  const reportFile = join(folder, 'report.json');
+  const [name, value] = marker.split('=');
+  const env = { ...process.env, [name]: value, TEST_REPORT_FILE: reportFile };
+  // Every process of Node.js would read the machine's certificates as it starts, which takes longer than the rest of its start.
+  delete env.NODE_EXTRA_CA_CERTS;
+  const vitest = spawn(
+    process.execPath,
+    [
+      join(root, 'node_modules/vitest/vitest.mjs'),
+      'run',
+      // Without writing a compiled configuration: the clone may be somebody else's.
+      '--configLoader=runner',
+      '--reporter=default',
+      `--reporter=${join(root, 'scripts/test-reporter.mjs')}`,
+      ...all,
+    ],
+    { cwd: root, stdio: 'inherit', env },
+  );
+  // Ctrl-C reaches vitest too, which ends its tests; what they left is still looked for, when they have had time to clean up.
+  const interrupt = (signal) => {
+    interrupted = true;
+    vitest.kill(signal);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, interrupt);
+  const [status] = await once(vitest, 'close');
+  try {
+    return { status, ...JSON.parse(readFileSync(reportFile, 'utf8')) };
+  } catch {
+    say('vitest ended without a report');
+    return { status, files: [], errors: 1 };
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, interrupt);
+    rmSync(folder, { recursive: true });
+  }
+}
 
 function runnableProjects() {
   if (isolated) return [];
@@ -85,18 +117,9 @@ function describeSkipped(skipped) {
   });
 }
 
-function readReport() {
-  try {
-    return JSON.parse(readFileSync(reportFile, 'utf8'));
-  } catch {
-    say('vitest ended without a report');
-    return { passed: 0, failed: 0, skipped: [], broken: 1 };
-  }
-}
-
 /** The kernel takes namespaces and links away in the background: what is there after some seconds stays. */
 async function settled() {
-  const deadline = performance.now() + patience;
+  const deadline = performance.now() + (interrupted ? 30_000 : 3_000);
   let traces = newTraces(before, marker, isolated);
   while (traces.length > 0 && performance.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 50));
