@@ -64,25 +64,53 @@ export interface PingResult {
   readonly output: string;
 }
 
-/** Pings an IPv4 or IPv6 address from within a namespace. Losses are in the result; it does not throw for them. */
+/**
+ * Pings an IPv4 or IPv6 address from within a namespace. Losses are in the result; it does not throw for them. Once there was an
+ * answer, ping waits for the last ones no longer than two round trips, or one interval (ping(8), -W), which a busy machine exceeds:
+ * when answers are missing at the end only, it pings again.
+ */
 export const ping = async (
   namespace: NamespaceName,
   address: string,
   options: PingOptions = {},
 ): Promise<PingResult> => {
-  const args = ['-n', '-c', String(options.count ?? 1), '-i', String(options.interval ?? 0.05)];
-  args.push('-W', String(options.deadline ?? 3), '-s', String(options.size ?? 56));
-  if (options.df === true) args.push('-M', 'do');
-  let output: string;
+  const first = await pingOnce(namespace, address, options);
+  let result = first;
+  for (let tries = 1; tries < 3 && isCutShort(result); tries++)
+    result = await pingOnce(namespace, address, options);
+  return result.received === result.sent ? result : first;
+};
+
+const pingOnce = async (
+  namespace: NamespaceName,
+  address: string,
+  { count = 1, interval = 0.05, deadline = 3, size = 56, df = false }: PingOptions,
+): Promise<PingResult> => {
+  const args = ['-n', '-c', count, '-i', interval, '-W', deadline, '-s', size, ...(df ? ['-M', 'do'] : [])];
   try {
-    output = await run(namespace, 'ping', [...args, address]);
+    return readPing(await run(namespace, 'ping', [...args.map(String), address]));
   } catch (error) {
     const failure = error as { stdout?: string; stderr?: string };
-    output = `${failure.stdout ?? ''}${failure.stderr ?? ''}`;
+    return readPing(`${failure.stdout ?? ''}${failure.stderr ?? ''}`);
   }
+};
+
+/** What ping of iputils printed, taken apart. */
+export const readPing = (output: string): PingResult => {
   const counts = /(\d+) packets transmitted, (\d+) received/.exec(output);
   return { sent: Number(counts?.[1] ?? 0), received: Number(counts?.[2] ?? 0), output };
 };
+
+/** Number of the last ping that was answered, from 1 on; 0 when none was. */
+export const lastAnswered = (output: string): number =>
+  Math.max(
+    0,
+    ...[...output.matchAll(/ bytes from \S+ icmp_seq=(\d+) /g)].map(([, number]) => Number(number)),
+  );
+
+/** Whether every ping up to the last that was answered was answered. */
+const isCutShort = ({ sent, received, output }: PingResult): boolean =>
+  received > 0 && received < sent && lastAnswered(output) === received;
 
 /**
  * Pings until the first answer, however often packets get lost or the kernel says that there is no way.

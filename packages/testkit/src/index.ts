@@ -2,11 +2,13 @@
 export {
   firstAnswer,
   ipJson,
+  lastAnswered,
   type NamespaceName,
   type PingOptions,
   type PingResult,
   ping,
   type Running,
+  readPing,
   run,
   spawnIn,
 } from './commands.js';

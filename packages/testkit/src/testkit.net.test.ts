@@ -77,6 +77,23 @@ describe.skipIf(!requireRoot('testkit'))('testkit', () => {
     expect(leaks()).toEqual([]);
   });
 
+  it('pings again when only the last answer is missing, and counts any other loss', async () => {
+    using namespace = makeNamespace('ping');
+    const { name } = namespace;
+    await run(name, 'ip', ['link', 'set', 'lo', 'up']);
+    const loseOnce = async (sequence: number): Promise<void> => {
+      const chain = '{ type filter hook input priority 0; }';
+      const rule = `icmp type echo-request icmp sequence ${sequence} quota until 90 bytes drop`;
+      await run(name, 'nft', [
+        `flush ruleset; add table ip t; add chain ip t c ${chain}; add rule ip t c ${rule}`,
+      ]);
+    };
+    await loseOnce(3);
+    expect(await ping(name, '127.0.0.1', { count: 3 })).toMatchObject({ sent: 3, received: 3 });
+    await loseOnce(2);
+    expect(await ping(name, '127.0.0.1', { count: 3 })).toMatchObject({ sent: 3, received: 2 });
+  });
+
   it('runs processes inside namespaces and ends them', async () => {
     using namespace = makeNamespace('run');
     await using talker = await spawnIn(namespace.name, 'sh', ['-c', 'echo hello; exec sleep 60']);

@@ -188,18 +188,13 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     const { halves } = await join(stage, type, 4);
     await ping(stage.pods[0].name, podAddresses[4][1]);
     const before = programsOn(stage.nodes[0], 'under');
-    await using pinging = await spawnIn(stage.pods[0].name, 'ping', [
-      ...['-n', '-i', '0.01', '-c', String(pings), '-W', '2', podAddresses[4][1]],
-    ]);
+    const pinging = ping(stage.pods[0].name, podAddresses[4][1], { count: pings, interval: 0.01 });
     for (const n of [0, 1] as const) {
       await stage.threads[n].stop();
       stage.threads[n] = await startIn(stage.nodes[n], { vxlanEngine: 'ebpf' });
       await stage.threads[n].client.apply(halves[n]);
     }
-    await pinging.exited;
-    expect(pinging.output()).toMatch(
-      new RegExp(`${pings} packets transmitted, ${pings} received, 0% packet loss`),
-    );
+    expect(await pinging).toMatchObject({ sent: pings, received: pings });
     // New programs, and the counters of old.
     const after = programsOn(stage.nodes[0], 'under');
     expect(unnumbered(after)).toEqual(unnumbered(before));

@@ -58,8 +58,8 @@ export class SharedTap {
     this.#poller = poller;
     this.#counters = counters;
     this.#onTapGone = onTapGone;
-    showCarrier(this.#spec.tap, false);
     try {
+      showCarrier(this.#spec.tap, false);
       this.#watchTap();
       if (spec.role === 'server') {
         rmSync(spec.socket, { force: true });
