@@ -60,6 +60,9 @@ describe.skipIf(!requireRoot('choices'))('the choice', () => {
     const { status, stderr } = await nsm(...ask('alone', own.name));
     expect(status).toBe(1);
     expect(stderr).toMatch(/endpoint "own" is in the client's own network namespace/);
+    const plan = await nsm(...ask('alone', own.name), '--dry-run');
+    expect(plan).toMatchObject({ status: 1 });
+    expect(plan.stdout + plan.stderr).toMatch(/endpoint "own" is in the client's own network namespace/);
     expect(await nsmJson<Connected>(...ask('chained', client.name))).toMatchObject({ endpoint: 'own' });
     await mesh.a.closeAll();
     expect(await mesh.sweep()).toEqual([]);

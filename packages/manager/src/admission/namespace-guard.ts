@@ -132,7 +132,7 @@ export class NamespaceGuard {
     if (known && known.until > this.#now()) return known.namespace;
     const forgotten = this.#forgotten;
     const reference = own ? referenceTo(linuxNamespace, own) : linuxNamespace;
-    const any = this.speaksForOthers(listener) || (this.#isNode(own) && uid === 0);
+    const any = this.ownsNode(listener);
     const { namespace } = await this.#forwarder
       .inspectNamespace({ linuxNamespace: reference, pid, administered: true })
       .catch((thrown: unknown) => {

@@ -2,6 +2,7 @@
 import {
   type endpoint as ep,
   type forwarder as fw,
+  type NamespaceIdentity,
   type NetworkServiceEndpoint,
   NsmError,
   type PeerCredentials,
@@ -25,7 +26,7 @@ export interface EndpointAnswer {
 }
 
 export interface LocalEndpointsComponents {
-  readonly guard: Pick<NamespaceGuard, 'admitEndpoint' | 'maySpeakFor'>;
+  readonly guard: Pick<NamespaceGuard, 'admitEndpoint' | 'maySpeakFor' | 'ownsNode'>;
 }
 
 /** By key of the endpoint. Only `Advertising` adds and removes. */
@@ -62,6 +63,12 @@ export class LocalEndpoints extends Map<string, LocalEndpoint> {
   /** The user whose process listens on an endpoint's socket; undefined when the endpoint has gone. */
   uidOf(record: EndpointKey): number | undefined {
     return this.get(endpointKey(record))?.socket.listener.uid;
+  }
+
+  /** The network namespace that an endpoint is in; undefined while it may name another, or has gone. */
+  namespaceOf(record: EndpointKey): NamespaceIdentity | undefined {
+    const listener = this.get(endpointKey(record))?.socket.listener;
+    return listener && !this.#guard.ownsNode(listener) ? listener.namespace : undefined;
   }
 
   /**

@@ -1,6 +1,13 @@
 // Client and endpoint on this node: one wire between two pods.
 import { create } from '@bufbuild/protobuf';
-import { forwarder as fw, type Interface, type NetworkServiceEndpoint, NsmError, traitsOf } from '@nsm/api';
+import {
+  forwarder as fw,
+  type Interface,
+  type NamespaceIdentity,
+  type NetworkServiceEndpoint,
+  NsmError,
+  traitsOf,
+} from '@nsm/api';
 import { obstacles } from '../addresses/allocation.js';
 import { localMtu, type Mtu, wireMtu } from '../choice/mtu.js';
 import { type AgreedInterfaces, chooseInterfaces } from '../choice/negotiation.js';
@@ -38,7 +45,7 @@ export async function connectLocally(
   };
   const chosen = await placeSockets(components, transaction, id, sides, attempt.former?.interface);
   const ownWire = traitsOf(chosen.client.type).hasOwnWire;
-  const pair = traitsOf(chosen.client.type).makesPair && traitsOf(chosen.endpoint.type).makesPair;
+  const pair = isPair(chosen);
   const plan = await askEndpoint(components, transaction, {
     id,
     hash,
@@ -54,12 +61,7 @@ export async function connectLocally(
   });
   const { course } = transaction;
   const name = endpoint.nseProviderName;
-  // The kernel delivers what goes to an address of its own without any interface.
-  if (pair && isSameNamespace(plan.namespace, namespace))
-    throw new NsmError(
-      'no-common-interface',
-      `endpoint ${quote(name)} is in the client's own network namespace, where packets between the two need no interface: ask from another pod, or by labels for another endpoint`,
-    );
+  refuseOwnPod(name, chosen, namespace, plan.namespace);
   await refuseCut(components, course, [
     { side: 'client', type: chosen.client.type, namespace, parameters: plan.client, endpoint: name },
     {
@@ -136,6 +138,27 @@ async function ready(
 /** @param told as for `localMtu`. */
 export function mtuOnNode({ client, endpoint }: AgreedInterfaces, told?: number): Mtu {
   return traitsOf(client.type).hasOwnWire ? wireMtu(client) : localMtu(client, endpoint, told);
+}
+
+/**
+ * The kernel delivers what goes to an address of its own without any interface.
+ * @throws NsmError `no-common-interface` for an endpoint in the client's own network namespace, but over shared memory.
+ */
+export function refuseOwnPod(
+  name: string,
+  agreed: AgreedInterfaces,
+  clientNamespace: NamespaceIdentity | undefined,
+  endpointNamespace: NamespaceIdentity | undefined,
+): void {
+  if (!isPair(agreed) || !isSameNamespace(clientNamespace, endpointNamespace)) return;
+  throw new NsmError(
+    'no-common-interface',
+    `endpoint ${quote(name)} is in the client's own network namespace, where packets between the two need no interface: ask from another pod, or by labels for another endpoint`,
+  );
+}
+
+function isPair({ client, endpoint }: AgreedInterfaces): boolean {
+  return traitsOf(client.type).makesPair && traitsOf(endpoint.type).makesPair;
 }
 
 /** @throws NsmError `no-common-interface` */

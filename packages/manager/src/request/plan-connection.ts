@@ -13,7 +13,7 @@ import type { AgreedInterfaces } from '../choice/negotiation.js';
 import { byPreference } from '../choice/physical-networks.js';
 import { offerTo, proposing } from './ask-manager.js';
 import type { RequestComponents } from './components.js';
-import { agreeLocally, mtuOnNode } from './local-connection.js';
+import { agreeLocally, mtuOnNode, refuseOwnPod } from './local-connection.js';
 
 /** Milliseconds within which another manager must answer: that it does not may be what is to be seen. */
 const patienceMs = 2000;
@@ -52,6 +52,7 @@ export async function planConnection(
       if (!local)
         return await planRemotely(components, wanted, endpoint, { interfaces: turn, namespace, heard });
       const agreed = agreeLocally(turn, endpoint, components);
+      refuseOwnPod(endpoint.nseProviderName, agreed, namespace, components.endpoints.namespaceOf(endpoint));
       return { agreed, mtu: agreedMtu(mtuOnNode(agreed), 0) };
     } catch (thrown) {
       failure ??= NsmError.from(thrown);
