@@ -184,6 +184,23 @@ describe.skipIf(!rooted || missing !== '')('eBPF engine', () => {
     }
   });
 
+  it("forgets a node's end that someone deletes, and sends nothing to it once the tunnel has another", async () => {
+    const { halves } = await join(stage, GRE, 4);
+    const [{ route }] = stage.nodes;
+    const [former = ''] = nodeEnds(0);
+    route.deleteLink(former);
+    await stage.threads[0].client.apply(halves[0]);
+    const [name = ''] = nodeEnds(0);
+    const known = (): number[] =>
+      [...mapsOn(stage.nodes[0], name)].flatMap(([title, map]) => {
+        using _closed = { [Symbol.dispose]: () => map.close() };
+        return title.includes('outgoing') ? map.keys().map((key) => key.readUInt32LE(0)) : [];
+      });
+    expect(known()).toContain(route.link(name)?.index);
+    await waitFor(() => known().length === 1, { what: 'the former one being forgotten' });
+    expect(known()).toEqual([route.link(name)?.index]);
+  });
+
   it.each([GRE, MPLSoEthernet])('loses no packet while forwarders restart (%s)', async (type) => {
     const { halves } = await join(stage, type, 4);
     await ping(stage.pods[0].name, podAddresses[4][1]);

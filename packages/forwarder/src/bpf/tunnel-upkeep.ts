@@ -139,7 +139,12 @@ export class TunnelUpkeep {
   #lookAfter(): void {
     const { maps } = this.programs;
     const next = nextInRound(this.#wanted);
-    for (const [nodeEnd, entry] of next) if (!maps.entry(nodeEnd)) maps.write(nodeEnd, entry);
+    for (const [nodeEnd, entry] of next) {
+      if (maps.entry(nodeEnd)) continue;
+      // Where somebody deleted the device, the entry may be the tunnel's next node's end's by now.
+      if (this.#socket.link(nodeEnd)) maps.write(nodeEnd, entry);
+      else this.forget(nodeEnd);
+    }
     this.programs.lookAfter();
     this.guarded.mend();
   }
