@@ -215,7 +215,8 @@ describe.skipIf(!requireRoot('vxlan device'))('the kernel’s vxlan device', () 
       const crossConnect = half(stage, 0, TunnelType.VXLAN, 4, 1500);
       const { sentDrops, drops } = await stage.threads[0].client.getStatistics({ crossConnect });
       // A packet of the other pod may have come before there was a tunnel for it.
-      expect(drops).toMatchObject({ 'sent, too large or without a way': sentDrops });
+      const { 'received by the whole node, unknown identifier': _early, ...others } = drops;
+      expect(others).toEqual({ 'sent, too large or without a way': sentDrops });
       await run(pods[0].name, 'ip', [`-${inner}`, 'route', 'flush', 'cache']);
       expect(await transfer(pods[0], pods[1], [address], 1_000_000)).toEqual([address]);
     }
