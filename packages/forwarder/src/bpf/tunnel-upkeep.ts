@@ -141,7 +141,7 @@ export class TunnelUpkeep {
     const next = nextInRound(this.#wanted);
     for (const [nodeEnd, entry] of next) {
       if (maps.entry(nodeEnd)) continue;
-      // Where somebody deleted the device, the entry may be the tunnel's next node's end's by now.
+      // Of a node's end that somebody deleted, the tunnel's map entries belong to another node's end by now.
       if (this.#socket.link(nodeEnd)) maps.write(nodeEnd, entry);
       else this.forget(nodeEnd);
     }
