@@ -254,6 +254,23 @@ describe.skipIf(!requireRoot('forwarder'))('NodeForwarder', () => {
     expect(await linkNames(nodeA)).toEqual(['under', expect.stringMatching(/^nst/)]);
   });
 
+  it('needs none of the neighbours that all pods of a machine share, of which one pod can leave none', async () => {
+    await a.client.apply(local());
+    await Promise.all([a.client.apply(remote('a')), b.client.apply(remote('b'))]);
+    expect(await ping(client.name, '10.60.0.0')).toMatchObject({ received: 1 });
+    expect(await ping(client.name, 'fd60::')).toMatchObject({ received: 1 });
+    const pods: [TestNamespace, string[]][] = [
+      [client, ['10.60.0.0', 'fd60::']],
+      [endpoint, ['10.60.0.1', 'fd60::1']],
+    ];
+    for (const [pod, peers] of pods) {
+      const known = pod.route.neighbours().filter(({ address }) => peers.includes(address!));
+      expect(known.map(({ address }) => address).toSorted()).toEqual(peers);
+      // The kernel counts other entries (neigh_alloc, net/core/neighbour.c).
+      for (const { flags } of known) expect(flags).toContain('externallyLearned');
+    }
+  });
+
   it('touches nothing when it is applied again', async () => {
     for (const wanted of [local(), remote('a')]) {
       await a.client.apply(wanted);

@@ -1,7 +1,7 @@
 // Finds out whether a connection carries packets: they go to the other side by it, and the other side answers (ARP or ND).
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import { type forwarder as fw, NsmError, tunnelNames } from '@nsm/api';
-import { NetlinkError, type RouteSocket } from '@nsm/netlink';
+import { type NeighbourFlag, NetlinkError, type RouteSocket } from '@nsm/netlink';
 import { peersOf } from '../port/open-port.js';
 import type { Device, OpenPorts } from '../port/wiring.js';
 
@@ -11,6 +11,11 @@ const lookBusilyMs = 1;
 const lookAgainAfterMs = [1, 2, 5, 10, 20, 50];
 /** Milliseconds after which an unanswered question is asked again; the kernel itself waits a second. */
 export const askAgainAfterMs = 100;
+/**
+ * The kernel does not count such entries to those of all pods of the machine (net.ipv4.neigh.default.gc_thresh3), of which one pod
+ * could leave none to others, and keeps them until their device goes. Each change of an entry has to say it again.
+ */
+const uncounted: NeighbourFlag = 'externallyLearned';
 
 /**
  * Asks the kernel to resolve a neighbour (NTF_USE, linux/neighbour.h) and waits until it has. A packet goes out,
@@ -58,17 +63,33 @@ export function ask(socket: RouteSocket, device: number, address: string): numbe
   const known = socket.neighbour(address, device);
   if (known?.mac === undefined) {
     if (known) forgetNeighbour(socket, device, address);
-    socket.addNeighbour({ address, device, state: 'none', flags: ['use'] }, { replace: true });
+    socket.addNeighbour({ address, device, state: 'none', flags: ['use', uncounted] }, { replace: true });
   } else {
     const { mac } = known;
     for (const state of ['stale', 'probe'] as const)
-      unlessGone(() => socket.addNeighbour({ address, device, mac, state }, { replace: true }));
+      unlessGone(() =>
+        socket.addNeighbour({ address, device, mac, state, flags: [uncounted] }, { replace: true }),
+      );
   }
   return performance.now();
 }
 
+/** Makes the entry that the first packet will need, and asks nothing. An entry that is there already stays as it is. */
+export function reserveNeighbour(socket: RouteSocket, device: number, address: string): void {
+  try {
+    socket.addNeighbour({ address, device, state: 'none', flags: [uncounted] });
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === 'EEXIST')) throw error;
+  }
+}
+
 /** So that the next packet asks at once, where the kernel would wait a second. */
-export function forgetNeighbour(socket: RouteSocket, device: number, address: string): void {
+export function restartNeighbour(socket: RouteSocket, device: number, address: string): void {
+  forgetNeighbour(socket, device, address);
+  reserveNeighbour(socket, device, address);
+}
+
+function forgetNeighbour(socket: RouteSocket, device: number, address: string): void {
   unlessGone(() => socket.deleteNeighbour({ address, device }));
 }
 

@@ -5,7 +5,14 @@ import { EchoSocket, IpPrefix, NetlinkError } from '@nsm/netlink';
 import { explain } from '../explain.js';
 import { type OpenPort, peersOf } from '../port/open-port.js';
 import type { Device, OpenPorts } from '../port/wiring.js';
-import { ask, askAgainAfterMs, askWhySilent, forgetNeighbour, pauseBetweenLooks } from './neighbour-probe.js';
+import {
+  ask,
+  askAgainAfterMs,
+  askWhySilent,
+  pauseBetweenLooks,
+  reserveNeighbour,
+  restartNeighbour,
+} from './neighbour-probe.js';
 
 /** Milliseconds within which the other end of a pair of devices is resolved, however busy the node. */
 const pairAnswersWithinMs = 1000;
@@ -27,14 +34,13 @@ export async function requireEgress(
     crossConnect.answerWithinMs > 0 ||
     [ports.client, ports.endpoint].every((open) => open && traitsOf(open.port.type).makesPair);
   const patienceMs = answers ? crossConnect.answerWithinMs || pairAnswersWithinMs : 0;
-  await Promise.all(
-    devices.flatMap((device) => {
-      const open = ports[device.side];
-      return open && isWay(open)
-        ? peersOf(open).map((peer) => tryPeer({ device, open, peer }, patienceMs, signal))
-        : [];
-    }),
-  );
+  const ways = devices.flatMap((device) => {
+    const open = ports[device.side];
+    return open && isWay(open) ? peersOf(open).map((peer): Egress => ({ device, open, peer })) : [];
+  });
+  // Each before the first packet, which would have the kernel make the other pod's entry.
+  for (const { device, open, peer } of ways) reserveNeighbour(open.socket, device.index, peer);
+  await Promise.all(ways.map((egress) => tryPeer(egress, patienceMs, signal)));
 }
 
 /** A device beside another is not the way yet. */
@@ -74,7 +80,7 @@ async function tryPeer(egress: Egress, patienceMs: number, signal: AbortSignal):
     .neighbours()
     .find(({ address, device: at }) => address === peer && at !== device.index);
   if (asking) refuseOther(egress, 'unicast', asking.device);
-  if (patienceMs === 0) forgetNeighbour(open.socket, device.index, peer);
+  if (patienceMs === 0) restartNeighbour(open.socket, device.index, peer);
   else
     throw new NsmError(
       'no-packets',

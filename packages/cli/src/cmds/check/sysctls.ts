@@ -123,7 +123,8 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
   {
     code: 'NSM0936',
     title: 'neighbour tables',
-    neededFor: "each connection, which needs an entry or two; the table is the whole machine's",
+    neededFor:
+      "finding other nodes: the table is the whole machine's, all pods' too. Connections need nothing of it",
     mend: '`sysctl -w net.ipv4.neigh.default.gc_thresh3=65536 net.ipv4.neigh.default.gc_thresh2=32768` (and net.ipv6.…)',
     judge: ({ neighbours }) =>
       orWell(
@@ -131,7 +132,7 @@ export const sysctlChecks: readonly Check<SysctlFacts>[] = [
           .filter(({ entries, limit }) => entries > limit * nearlyFull)
           .map(({ family, entries, limit }) =>
             broken(
-              `${entries} neighbours of ${limit} (net.${family}.neigh.default.gc_thresh3): new connections get no answer`,
+              `${entries} neighbours of ${limit} (net.${family}.neigh.default.gc_thresh3): other nodes are not found any more`,
               `\`sysctl -w net.${family}.neigh.default.gc_thresh3=${limit * 4}\``,
             ),
           ),
